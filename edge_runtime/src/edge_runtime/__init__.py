@@ -1,0 +1,42 @@
+"""Run an exported image classifier anywhere: onnxruntime, and no TensorFlow.
+
+    from edge_runtime import Classifier
+
+    classifier = Classifier()                  # or Classifier("exported/digits")
+    classifier.predict("photo.jpg")            # Prediction(label='7', score=0.98, ...)
+
+Importing this package imports nothing heavy; the names below are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import BundleError, EdgeRuntimeError, ImageError
+
+if TYPE_CHECKING:
+    from .batch import Result as Result
+    from .classifier import Classifier as Classifier
+    from .classifier import Prediction as Prediction
+    from .classifier import Score as Score
+
+__version__ = "0.1.0"
+__all__ = [
+    "BundleError",
+    "Classifier",
+    "EdgeRuntimeError",
+    "ImageError",
+    "Prediction",
+    "Result",
+    "Score",
+]
+
+_HOMES = {"Classifier": "classifier", "Prediction": "classifier", "Score": "classifier"}
+_HOMES["Result"] = "batch"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,235 @@
+"""The classifier: a verified model, its session, and readings as plain values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import BundleError
+from .manifest import UNKNOWN, Manifest, ModelSpec, read_verified
+
+if TYPE_CHECKING:
+    from .batch import Result
+    from .preprocess import ImageSource
+
+Precision = Literal["fp32", "int8"]
+BUILT_IN = Path(__file__).parent / "digits"
+"""The digits model that travels in the wheel."""
+
+
+class Score(NamedTuple):
+    """A label and its probability in [0, 1]."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One reading."""
+
+    label: str
+    """The most probable label, or `unknown` when `score` is below the minimum score."""
+    score: float
+    """The calibrated probability of the best label, in [0, 1]; 0 for a blank image."""
+    index: int
+    """The position of the label in the model's labels; -1 for `unknown`."""
+    top: tuple[Score, ...]
+    """The best labels with their probabilities, best first, `top_k` of them; empty for a blank."""
+
+
+_BLANK = Prediction(UNKNOWN, 0.0, -1, ())
+
+
+class Classifier:
+    """A model, ready to read images. It may be shared by threads; it does not survive a fork."""
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        precision: Precision = "fp32",
+        top_k: int = 1,
+        min_score: float = 0.0,
+        threads: int = 1,
+    ) -> None:
+        """Load a model, after its hash has been checked.
+
+        model: a bundle's folder, a lone `.onnx` file exported by model-build, or None for the
+            digits model inside this package.
+        precision: which of a bundle's ONNX files to run.
+        top_k: how many labels `Prediction.top` holds, at least 1.
+        min_score: probability in [0, 1] below which the label is `unknown`.
+        threads: onnxruntime's threads for one call; 1 is best for small models.
+
+        Raises BundleError when the bundle or model cannot be used.
+        """
+        if top_k < 1:
+            raise ValueError(f"top_k is {top_k}, expected at least 1")
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"min_score is {min_score}, expected 0 to 1")
+        path = BUILT_IN if model is None else Path(model)
+        self.recipe: dict[str, Any] = {
+            "model": path,
+            "precision": precision,
+            "top_k": top_k,
+            "min_score": min_score,
+            "threads": threads,
+        }
+        """The arguments that make another Classifier like this one, in another process."""
+        self.manifest: Manifest | None = None
+        if path.is_dir():
+            self.manifest = Manifest.load(path)
+            file = self.manifest.find("onnx", precision)
+            if file is None:
+                raise BundleError(f"{path}: the bundle has no {precision} ONNX file")
+            data, path = read_verified(path, file), path / file.path
+            self._session = _open_session(data, threads, path)
+            self.spec = self.manifest.spec
+        else:
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
+            self._session = _open_session(data, threads, path)
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            self.spec = ModelSpec.from_metadata(metadata, str(path))
+        _check_signature(self._session, self.spec, path)
+        self.path = path
+        self.top_k = min(top_k, len(self.spec.labels))
+        self.min_score = min_score
+        self._feed = self.spec.input.name
+        self._outputs = [self.spec.output]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names, in the order of the model's output."""
+        return self.spec.labels
+
+    def predict(self, image: ImageSource) -> Prediction:
+        """Read one image: a path, an encoded file's bytes, a Pillow image, or a uint8 array
+        (H, W) or (H, W, 3) with values 0 to 255.
+
+        Raises ImageError when it cannot be read.
+        """
+        return self.predict_batch([image])[0]
+
+    def predict_batch(self, images: Iterable[ImageSource]) -> list[Prediction]:
+        """Read several images in one call of the model; the results are in their order.
+
+        Raises ImageError for the first that cannot be read.
+        """
+        tensors = [self.tensor(image) for image in images]
+        return self.read_tensors(np.stack(tensors)) if tensors else []
+
+    def predict_folder(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        recursive: bool = True,
+        all_files: bool = False,
+        batch_size: int = 64,
+        workers: int = 1,
+    ) -> Iterator[Result]:
+        """Stream one Result for every image file of a folder, in sorted order.
+
+        A file that cannot be read gives a Result with a status; it raises nothing. With more
+        than one worker, processes are started: guard the caller's main module as
+        multiprocessing asks.
+        """
+        from .batch import classify_files, walk
+
+        paths = walk([os.fspath(folder)], recursive=recursive, all_files=all_files)
+        return classify_files(self, paths, batch_size=batch_size, workers=workers)
+
+    def tensor(self, image: ImageSource) -> NDArray[np.uint8]:
+        """What the model sees of an image: (height, width, channels) uint8.
+
+        Raises ImageError.
+        """
+        from .preprocess import prepare, read_pixels
+
+        return prepare(read_pixels(image), self.spec.input, self.spec.preprocessing)
+
+    def probabilities(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the model on (N, height, width, channels) uint8; returns (N, labels) float32.
+
+        Raises BundleError when the model answers with anything but finite numbers.
+        """
+        answer: NDArray[np.float32] = self._session.run(self._outputs, {self._feed: tensors})[0]
+        if not np.isfinite(answer).all():
+            raise BundleError(f"{self.path}: the model answered with values that are not finite")
+        return answer
+
+    def read_tensors(self, tensors: NDArray[np.uint8]) -> list[Prediction]:
+        """Readings of (N, height, width, channels) uint8 tensors that `tensor` made."""
+        probabilities = self.probabilities(tensors)
+        blank: list[bool] = [False] * len(tensors)
+        if self.spec.preprocessing.kind == "ink":
+            blank = [not tensor.any() for tensor in tensors]
+        if self.top_k == 1:
+            order = probabilities.argmax(axis=1)[:, None]
+        else:
+            order = (-probabilities).argsort(axis=1, kind="stable")[:, : self.top_k]
+        best = np.take_along_axis(probabilities, order, axis=1).tolist()
+        return [
+            _BLANK if nothing else self._prediction(indices, scores)
+            for nothing, indices, scores in zip(blank, order.tolist(), best, strict=True)
+        ]
+
+    def _prediction(self, indices: Sequence[int], scores: Sequence[float]) -> Prediction:
+        labels = self.spec.labels
+        top = tuple([Score(labels[i], s) for i, s in zip(indices, scores, strict=True)])
+        if scores[0] < self.min_score:
+            return Prediction(UNKNOWN, scores[0], -1, top)
+        return Prediction(top[0].label, scores[0], indices[0], top)
+
+
+def _open_session(model: bytes, threads: int, path: Path) -> Any:
+    # onnxruntime sends telemetry unless this is set before it is imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except _load_errors() as error:
+        reason = " ".join(str(error).split())
+        raise BundleError(f"{path}: onnxruntime cannot load it ({reason})") from None
+
+
+def _load_errors() -> tuple[type[Exception], ...]:
+    """onnxruntime's errors, which share no base class of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    members = vars(state).values()
+    errors = [kind for kind in members if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (*errors, RuntimeError)
+
+
+def _check_signature(session: Any, spec: ModelSpec, path: Path) -> None:
+    inputs = {node.name: node for node in session.get_inputs()}
+    outputs = {node.name: node for node in session.get_outputs()}
+    if list(inputs) != [spec.input.name] or spec.output not in outputs:
+        raise BundleError(
+            f"{path}: takes {list(inputs)} and gives {list(outputs)},"
+            f" its description says {spec.input.name!r} and {spec.output!r}"
+        )
+    found = (inputs[spec.input.name].type, tuple(inputs[spec.input.name].shape[1:]))
+    expected = (f"tensor({spec.input.dtype})", spec.input.shape)
+    if found != expected:
+        raise BundleError(f"{path}: takes {found}, its description says {expected}")
+    classes = outputs[spec.output].shape[-1]
+    if classes != len(spec.labels):
+        raise BundleError(f"{path}: gives {classes} classes, its description {len(spec.labels)}")

@@ -1,0 +1,381 @@
+"""The command line: a thin shell over the library, and the only place that prints or exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
+
+import click
+
+from . import __version__
+from .errors import BundleError, EdgeRuntimeError
+
+if TYPE_CHECKING:
+    from .batch import Result
+    from .classifier import Precision
+    from .sinks import Format, Sink
+
+EXIT_SOME_FAILED = 1
+EXIT_BAD_BUNDLE = 3
+EXIT_GATE = 4
+EXIT_INTERRUPTED = 130
+
+_PROGRESS_SECONDS = 0.1
+
+bundle_argument = click.argument("bundle", required=False, type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="edge-runtime")
+def main() -> None:
+    """Classify images with an exported model: onnxruntime, and no TensorFlow.
+
+    Without --model or BUNDLE, the handwritten-digits model inside this package.
+
+    \b
+    Exit status: 0 all classified, 1 some files failed, 2 usage,
+    3 the bundle or model is bad, 4 a gate failed, 130 interrupted.
+    """
+
+
+@main.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--model", metavar="BUNDLE|FILE.onnx", help="The model to run.")
+@click.option("-o", "--output", metavar="FILE|-", default="-", help="Where the rows go.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "jsonl"]),
+    help="Default: by the ending of FILE, else csv.",
+)
+@click.option("--recursive/--no-recursive", default=True, help="Enter folders inside folders.")
+@click.option("--all-files", is_flag=True, help="In folders, take files of every ending.")
+@click.option(
+    "--top-k",
+    metavar="K",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Labels in a row.",
+)
+@click.option(
+    "--min-score",
+    metavar="S",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Below this probability the label is 'unknown'.",
+)
+@click.option(
+    "--batch-size",
+    metavar="B",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Images in one call of the model.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Processes. Default: one for each processor allowed.",
+)
+@click.option(
+    "--threads",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="onnxruntime's threads in a process.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="Which of the bundle's models.",
+)
+@click.option("--resume", is_flag=True, help="Go on after the rows that FILE already holds.")
+@click.option(
+    "--max-failure-rate",
+    metavar="R",
+    type=click.FloatRange(0, 1),
+    help="Exit status 4 if more than this share of the files fails.",
+)
+@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+def predict(
+    paths: tuple[str, ...],
+    model: str | None,
+    output: str,
+    format_: Format | None,
+    recursive: bool,
+    all_files: bool,
+    top_k: int,
+    min_score: float,
+    batch_size: int,
+    workers: int | None,
+    threads: int,
+    precision: Precision,
+    resume: bool,
+    max_failure_rate: float | None,
+    quiet: bool,
+) -> None:
+    """Classify image files and folders of them, one row for each file.
+
+    PATH is an image, a folder, or - to read file names from standard input.
+    Rows come in the order of the inputs; folders are walked in sorted order.
+    """
+    if resume and output == "-":
+        raise click.UsageError("--resume needs -o FILE, the output to go on with")
+    with _errors_as_exits():
+        from .batch import available_cpus, classify_files, walk
+        from .classifier import Classifier
+        from .sinks import Sink
+
+        format_ = format_ or ("jsonl" if output.endswith(".jsonl") else "csv")
+        classifier = Classifier(
+            model, precision=precision, top_k=top_k, min_score=min_score, threads=threads
+        )
+        sink = Sink(format_, classifier.top_k)
+        tally = _Tally(quiet)
+        files = walk(
+            _named(paths), recursive=recursive, all_files=all_files, passed_over=tally.pass_over
+        )
+        with _open_output(output, resume) as stream:
+            if resume:
+                files = _after_earlier_rows(files, sink, stream, output, tally)
+            if not stream.seekable() or not stream.tell():
+                stream.write(sink.header())
+            results = classify_files(
+                classifier, files, batch_size=batch_size, workers=workers or available_cpus()
+            )
+            try:
+                _write_rows(tally.count(results), sink, stream, batch_size)
+            except KeyboardInterrupt:
+                tally.finish()
+                raise
+        tally.finish()
+    if max_failure_rate is not None and tally.failed > max_failure_rate * tally.total:
+        _stop(
+            EXIT_GATE,
+            f"{tally.failed} of {tally.total} files failed, more than the share of"
+            f" {max_failure_rate:g} that --max-failure-rate allows",
+        )
+    if tally.failed:
+        sys.exit(EXIT_SOME_FAILED)
+
+
+@main.command()
+@bundle_argument
+def info(bundle: Path | None) -> None:
+    """Say what a bundle holds and how its model was measured."""
+    with _errors_as_exits():
+        from .classifier import BUILT_IN
+        from .manifest import Manifest
+
+        manifest = Manifest.load(bundle or BUILT_IN)
+        spec = manifest.spec
+        shape = "x".join(map(str, spec.input.shape))
+        how = ", ".join(f"{key} {value}" for key, value in spec.preprocessing.to_json().items())
+        labels = ", ".join(spec.labels[:20]) + (", ..." if len(spec.labels) > 20 else "")
+        click.echo(f"{spec.name} {spec.version}   ({bundle or 'inside this package'})")
+        click.echo(f"labels         {len(spec.labels)}: {labels}")
+        click.echo(f"input          {spec.input.name}: {shape} {spec.input.dtype} (H x W x C)")
+        click.echo(f"preprocessing  {how}")
+        click.echo(f"output         {spec.output}")
+        click.echo(f"min score      {spec.min_score:g} recommended")
+        for key in ("data", "architecture", "parameters"):
+            if key in manifest.training:
+                click.echo(f"{key:<14} {manifest.training[key]}")
+        click.echo()
+        click.echo(f"{'file':<28}{'precision':<11}{'bytes':>9}{'accuracy':>10}{'agreement':>11}")
+        for file in manifest.files:
+            if file.precision is None or "accuracy" not in file.measured:
+                continue
+            measured = file.measured
+            click.echo(
+                f"{file.path:<28}{file.precision:<11}{file.bytes:>9,}"
+                f"{measured['accuracy']:>10.2%}{measured['agreement']:>11.2%}"
+            )
+
+
+@main.command()
+@bundle_argument
+def check(bundle: Path | None) -> None:
+    """Check a bundle on this device: every hash, then the golden vectors.
+
+    The golden vectors are encoded images with the tensors that they must become
+    and the probabilities that the model must give.
+    """
+    with _errors_as_exits():
+        from .classifier import BUILT_IN, Classifier
+        from .golden import check_files, check_golden
+
+        folder = bundle or BUILT_IN
+        checked, absent = check_files(folder)
+        missing = f", {len(absent)} not on this device" if absent else ""
+        click.echo(f"{len(checked)} files have the hashes of the manifest{missing}")
+        click.echo()
+        click.echo(f"{'golden image':<40}{'label':>7}{'tensor':>8}{'probability':>13}  ")
+        failed = total = 0
+        for result in check_golden(folder, Classifier(folder)):
+            total += 1
+            failed += not result.passed
+            label = result.label
+            if label != result.expected:
+                label = f"{label}, not {result.expected}"
+            click.echo(
+                f"{result.image + ': ' + result.about:<40}{label:>7}"
+                f"{result.tensor_difference:>8}{result.probability_difference:>13.1e}"
+                f"  {'ok' if result.passed else 'FAILED'}"
+            )
+        click.echo()
+        if failed:
+            _stop(
+                EXIT_BAD_BUNDLE,
+                f"{folder}: {failed} of {total} golden vectors failed; this device or its"
+                " libraries read images differently from the machine that built the bundle",
+            )
+        click.echo(f"{total} of {total} golden vectors passed")
+
+
+class _Tally:
+    """Counts what passes, and shows it on a terminal."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.total = self.failed = self.passed_over = self.earlier = 0
+        self._quiet = quiet
+        self._live = not quiet and sys.stderr.isatty()
+        self._start = time.monotonic()
+        self._shown = 0.0
+
+    def pass_over(self, path: str) -> None:
+        self.passed_over += 1
+
+    def count(self, results: Iterable[Result]) -> Iterator[Result]:
+        for result in results:
+            self.total += 1
+            self.failed += result.status != "ok"
+            if self._live and time.monotonic() - self._shown > _PROGRESS_SECONDS:
+                self._shown = time.monotonic()
+                click.echo(f"\r{self._line()}\x1b[K", err=True, nl=False)
+            yield result
+
+    def add_earlier(self, status: str) -> None:
+        self.total += 1
+        self.earlier += 1
+        self.failed += status != "ok"
+
+    def finish(self) -> None:
+        if self._live:
+            click.echo("\r\x1b[K", err=True, nl=False)
+        if self._quiet:
+            return
+        words = self._line()
+        if self.earlier:
+            words += f", {self.earlier:,} of them by an earlier run"
+        if self.passed_over:
+            words += f"; {self.passed_over:,} other files passed over"
+        click.echo(words, err=True)
+
+    def _line(self) -> str:
+        seconds = max(time.monotonic() - self._start, 1e-9)
+        rate = (self.total - self.earlier) / seconds
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return f"{self.total:,} images in {seconds:.1f} s ({rate:,.0f} a second){failed}"
+
+
+def _named(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        if path == "-":
+            for line in sys.stdin.buffer:
+                if name := line.rstrip(b"\r\n"):
+                    yield os.fsdecode(name)
+        else:
+            yield path
+
+
+def _write_rows(results: Iterator[Result], sink: Sink, stream: BinaryIO, batch_size: int) -> None:
+    """Write whole rows, a batch at a time, so that an interrupted output ends with a row."""
+    rows: list[Result] = []
+    try:
+        for result in results:
+            rows.append(result)
+            if len(rows) == batch_size:
+                stream.write(sink.rows(rows))
+                stream.flush()
+                rows = []
+    finally:
+        stream.write(sink.rows(rows))
+        stream.flush()
+
+
+@contextmanager
+def _open_output(output: str, resume: bool) -> Iterator[BinaryIO]:
+    if output == "-":
+        yield sys.stdout.buffer
+        return
+    try:
+        mode = "r+b" if resume and os.path.exists(output) else "wb"
+        stream = cast("BinaryIO", open(output, mode))  # noqa: SIM115  closed below
+    except OSError as error:
+        raise click.UsageError(f"{output}: cannot be written ({error.strerror})") from None
+    with stream:
+        yield stream
+
+
+def _after_earlier_rows(
+    files: Iterator[str], sink: Sink, stream: BinaryIO, output: str, tally: _Tally
+) -> Iterator[str]:
+    """The files that have no row yet; the stream stands behind the last whole row."""
+    from .sinks import written_path
+
+    end = 0
+    try:
+        for path, status, offset in sink.read_back(stream):
+            expected = next(files, None)
+            if expected is None or written_path(expected) != path:
+                raise ValueError(
+                    f"row {tally.total + 1} is of {path!r}, this run's input there is"
+                    f" {expected!r}; give the same PATHs in the same order"
+                )
+            tally.add_earlier(status)
+            end = offset
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise click.UsageError(f"{output}: cannot be resumed: {error}") from None
+    stream.seek(end)
+    stream.truncate()
+    return files
+
+
+@contextmanager
+def _errors_as_exits() -> Iterator[None]:
+    import warnings
+
+    # Pillow warns on stderr of large images that already have their own row.
+    warnings.filterwarnings("ignore", message="Image size")
+    try:
+        yield
+        sys.stdout.flush()
+    except BundleError as error:
+        _stop(EXIT_BAD_BUNDLE, str(error))
+    except EdgeRuntimeError as error:
+        _stop(EXIT_SOME_FAILED, str(error))
+    except BrokenPipeError:
+        # Whoever read the output has had enough; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        _stop(EXIT_SOME_FAILED, f"{error.filename or 'output'}: {error.strerror}")
+    except KeyboardInterrupt:
+        _stop(EXIT_INTERRUPTED, "interrupted; --resume goes on from here")
+
+
+def _stop(status: int, message: str) -> NoReturn:
+    click.echo(f"edge-runtime: {message}", err=True)
+    sys.exit(status)

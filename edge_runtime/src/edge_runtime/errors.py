@@ -1,0 +1,24 @@
+"""What this package raises: one family, so that a host can catch it with one name."""
+
+
+class EdgeRuntimeError(Exception):
+    """Any failure that this package reports; the message is one line for a person."""
+
+
+class BundleError(EdgeRuntimeError):
+    """A bundle or model that cannot be used: missing, altered, or not understood."""
+
+
+class ImageError(EdgeRuntimeError):
+    """One input that cannot be read as an image.
+
+    `status` is the word that stands in the results: `not_found`, `permission`, `not_a_file`,
+    `empty`, `not_an_image`, `corrupt`, `too_large` or `unreadable`.
+    """
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def __reduce__(self) -> tuple[type["ImageError"], tuple[str, str]]:
+        return type(self), (self.status, str(self))

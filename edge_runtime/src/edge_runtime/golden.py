@@ -1,0 +1,95 @@
+"""Golden vectors: encoded images, the tensors they must become, the answers they must give.
+
+`golden/golden.json` of a bundle holds one object for each image:
+`image` (a path inside `golden/`), `about` (what it tests), `tensor` (what the image must become:
+the input tensor's values, row by row, 0 to 255), `tensor_tolerance` (the largest difference
+allowed for a value, because lossy decoders may differ), `probabilities` (what the model must
+make of that tensor, one for each label), `label` (what the image must be read as).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .classifier import Classifier
+from .errors import BundleError
+from .manifest import MANIFEST_NAME, BundleFile, Manifest, read_verified
+
+GOLDEN_NAME = "golden/golden.json"
+PROBABILITY_TOLERANCE = 1e-3
+"""The largest difference of a probability that passes: processors round differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenResult:
+    """One golden image, read on this device."""
+
+    image: str
+    about: str
+    expected: str
+    """The label that it must give."""
+    label: str
+    """The label that it gave."""
+    tensor_difference: int
+    """Largest difference of a tensor value, 0 to 255."""
+    probability_difference: float
+    """Largest difference of a probability, 0 to 1, from the golden tensor."""
+    passed: bool
+
+
+def check_files(bundle: Path) -> tuple[list[BundleFile], list[BundleFile]]:
+    """Check every file of the bundle that is here: (checked, absent).
+
+    A device needs only `manifest.json`, one ONNX file and `golden/`, so other files may be
+    absent. Raises BundleError for a file that is not the one the manifest describes, or
+    that the manifest does not know.
+    """
+    manifest = Manifest.load(bundle)
+    checked, absent = [], []
+    for file in manifest.files:
+        if (bundle / file.path).exists():
+            read_verified(bundle, file)
+            checked.append(file)
+        else:
+            absent.append(file)
+    known = {file.path for file in manifest.files} | {MANIFEST_NAME}
+    for path in sorted(bundle.rglob("*")):
+        name = path.relative_to(bundle).as_posix()
+        if path.is_file() and name not in known:
+            raise BundleError(f"{path}: not in the manifest; remove it or copy the bundle again")
+    return checked, absent
+
+
+def check_golden(bundle: Path, classifier: Classifier) -> Iterator[GoldenResult]:
+    """Read each golden image of the bundle and compare. Raises BundleError without them."""
+    manifest = Manifest.load(bundle)
+    files = {file.path: file for file in manifest.files}
+    if GOLDEN_NAME not in files:
+        raise BundleError(f"{bundle}: has no {GOLDEN_NAME}")
+    vectors = json.loads(read_verified(bundle, files[GOLDEN_NAME]))
+    for vector in vectors:
+        name = f"golden/{vector['image']}"
+        if name not in files:
+            raise BundleError(f"{bundle}: {name} is not in the manifest")
+        found = classifier.tensor(read_verified(bundle, files[name]))
+        expected = np.array(vector["tensor"], dtype=np.uint8).reshape(found.shape)
+        tensor_difference = int(np.abs(found.astype(np.int16) - expected).max())
+        probabilities = classifier.probabilities(expected[None])[0]
+        difference = float(np.abs(probabilities - np.array(vector["probabilities"])).max())
+        label = classifier.read_tensors(found[None])[0].label
+        yield GoldenResult(
+            image=vector["image"],
+            about=vector["about"],
+            expected=vector["label"],
+            label=label,
+            tensor_difference=tensor_difference,
+            probability_difference=difference,
+            passed=label == vector["label"]
+            and tensor_difference <= vector["tensor_tolerance"]
+            and difference <= PROBABILITY_TOLERANCE,
+        )

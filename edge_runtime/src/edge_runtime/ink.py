@@ -1,0 +1,455 @@
+"""Find the ink of one handwritten digit in an image: numpy and Pillow only."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+WORK = 128  # px, longest side analysed: a digit of 15 % of the frame still has 19 px
+CLEAN = 48  # px, images up to this side may have ink all along the border and still be "clean"
+SHARP = 40  # px, a digit lower than this is cropped again from the full-resolution pixels
+MARGIN = 0.3  # of the digit's long side, the ground kept around it for that second look
+STRIDE = 1024  # px, larger images are thinned to about this side before Pillow averages them
+EDGE = 96  # of 255, ink that counts as digit: well covered, so that sizes agree across scales
+STEP = 8  # grey levels, the faintest contrast believed (17-level images have 16)
+NOISE_KNEE = 3.0  # noise deviations below which ink is exactly 0
+SEPARATE = 2.2  # ink level over the opposite-side level: 1 for noise or grain, whatever its size
+POOR_FIT = 0.12  # ground spread over ink level above which a second reading of the ground is tried
+LOOSE_FIT = 0.16  # the same, above which no reading is believed
+CROWDED = 0.35  # share of ink above which the same
+STROKE = 0.3  # of the long side, the broadest stroke looked for among shadows
+BROAD = 0.4  # of the long side, ink this broad that runs off the image is a shadow
+CRISP = 0.12  # of the ink's level, its least step between pixels if it runs off the image
+ROUNDS = 5  # of reweighting in the ground fit
+EVEN = 0.04  # ground spread over ink level below which no local levelling is needed
+SAMPLES = 20  # samples along each side for the ground surface
+MIN_EXTENT = 0.06  # of the frame's long side: smaller marks are dust, not a digit
+SPECK = 0.12  # of the digit's long side: detached marks smaller than this are dust
+REACH = 0.22  # of the main piece's long side plus twice a detached stroke's: how far that may be
+CRUMBS = 60  # pieces, beyond which a main piece with under a third of all ink is grain, not a digit
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Box = tuple[int, int, int, int]  # left, top, right, bottom, the last two exclusive
+
+
+class Found(NamedTuple):
+    """Ink (h, w) uint8, 0 = ground to 255 = ink, and where it was: left, top, right, bottom in px."""
+
+    ink: Bytes
+    box: tuple[float, float, float, float]
+
+
+class Reading(NamedTuple):
+    """Signed (H*W,) differences from one idea of the ground (ink positive), the ink's level in
+    grey levels, and the spread of the rest relative to it (how badly the idea fits)."""
+
+    signed: Floats
+    level: float
+    spread: float
+
+
+def find_ink(pixels: Bytes) -> Bytes | None:
+    """(H, W) grey or (H, W, 3) RGB uint8 -> tight (h, w) uint8 ink, 255 = full, or None if blank."""
+    found = locate_ink(pixels)
+    return None if found is None else found.ink
+
+
+def locate_ink(pixels: Bytes) -> Found | None:
+    """As find_ink, with the box of the crop in the image's own pixels."""
+    level = _clean_levels(pixels)
+    if level is not None:
+        part = _digit_box(level, clean=True)
+        return None if part is None else _cropped(*part, (0, 0, 1.0))
+    first = _look(pixels, (0, 0))
+    if first is None or max(first.ink.shape) >= SHARP or max(pixels.shape[:2]) <= WORK:
+        return first
+    x0, y0, x1, y1 = first.box
+    pad = MARGIN * max(x1 - x0, y1 - y0)
+    left, top = max(0, int(x0 - pad)), max(0, int(y0 - pad))
+    return _look(pixels[top : int(y1 + pad) + 1, left : int(x1 + pad) + 1], (left, top)) or first
+
+
+def _look(pixels: Bytes, corner: tuple[int, int]) -> Found | None:
+    """Find the ink in a window of the image whose top left pixel is at this corner."""
+    work, scale = _shrunk(pixels)
+    level = _photo_levels(work)
+    part = None if level is None else _digit_box(level, clean=False)
+    return None if part is None else _cropped(*part, (*corner, scale))
+
+
+def _clean_levels(pixels: Bytes) -> Bytes | None:
+    """Ink levels of a noiseless image, only stretched: its border is one value, or (when small)
+    a good part of it is, and that value is the image's darkest or lightest. None if not so."""
+    if pixels.ndim == 3:
+        if max(pixels.shape) > CLEAN or (pixels != pixels[:, :, :1]).any():
+            return None
+        pixels = pixels[:, :, 0]
+    height, width = pixels.shape
+    if max(height, width) > WORK:
+        return None
+    data = pixels.tobytes()
+    ring = data[:width] + data[-width:] + data[::width] + data[width - 1 :: width]
+    low, high = Image.frombuffer("L", (width, height), data, "raw", "L", 0, 1).getextrema()
+    ground = ring[0]
+    if ring.count(ground) != len(ring):
+        if max(height, width) > CLEAN:
+            return None
+        ground = _tight_ground(data, ring, low, high)
+        if ring.count(ground) < 0.3 * len(ring):
+            return None
+    if ground != low and ground != high:
+        return None
+    table = _stretch_table(ground, low if ground == high else high)
+    return np.frombuffer(data.translate(table), np.uint8).reshape(height, width)
+
+
+def _tight_ground(data: bytes, ring: bytes, low: int, high: int) -> int:
+    """Which extreme is the ground, by votes of all pixels, the border and (twice) the corners."""
+    middle = (low + high + 1) // 2
+    bright = bytes(middle) + b"\1" * (256 - middle)
+    shares = sum(data.translate(bright)) / len(data) + sum(ring.translate(bright)) / len(ring)
+    return high if shares > 1 else low
+
+
+@lru_cache(maxsize=1024)
+def _stretch_table(ground: int, full: int) -> bytes:
+    """256 bytes: grey level -> ink, 0 at the ground and 255 at full ink."""
+    span = abs(full - ground)
+    if span < STEP:
+        return bytes(256)
+    sign = 1 if full > ground else -1
+    return bytes(
+        min(255, max(0, (sign * (v - ground) * 510 + span) // (2 * span))) for v in range(256)
+    )
+
+
+def _shrunk(pixels: Bytes) -> tuple[Bytes, float]:
+    """At most WORK px a side, and how many of the image's pixels one of them spans."""
+    stride = max(1, max(pixels.shape[:2]) // STRIDE)
+    if stride > 1:
+        pixels = pixels[::stride, ::stride]
+    factor = -(-max(pixels.shape[:2]) // WORK)
+    if factor > 1:
+        pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
+    return pixels, float(stride * factor)
+
+
+@lru_cache(maxsize=16)
+def _basis(height: int, width: int) -> tuple[Floats, NDArray[np.intp]]:
+    """(6, H*W) quadratic surface terms and the flat indices of about SAMPLES^2 samples of them."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    y, x = (2 * y + 1) / height - 1, (2 * x + 1) / width - 1
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=0).reshape(6, -1)
+    rows = np.unique(np.linspace(0, height - 1, SAMPLES).round().astype(int))
+    cols = np.unique(np.linspace(0, width - 1, SAMPLES).round().astype(int))
+    return terms, (rows[:, None] * width + cols).ravel()
+
+
+def _surface(planes: Floats, height: int, width: int, ground: Mask | None) -> Floats:
+    """Robust ground (C, H*W) under (C, H*W): a quadratic in which outliers (the ink) lose their
+    weight; or, from a mask of likely ground, a plane through that (a constant if tiny)."""
+    terms, index = _basis(height, width)
+    order = 1 if min(height, width) <= CLEAN // 2 else 6 if ground is None else 3
+    terms = terms[:order]
+    at, values = terms[:, index], planes[:, index]
+    weight = np.ones(len(index), np.float32) if ground is None else ground[index].astype(np.float32)
+    prior = np.diag(np.full(order, 1e-3 * len(index), np.float32))
+    prior[0, 0] = 1e-4
+    for _ in range(ROUNDS):
+        weighted = at * weight
+        coef = np.linalg.solve(weighted @ at.T + prior, weighted @ values.T)
+        off = values - coef.T @ at
+        square = (off * off).sum(axis=0)
+        weight = 1 / (1 + square / np.float32(max(_middle(square[weight > 0.1]), 4.0))) ** 2
+    return coef.T @ terms
+
+
+def _middle(values: Floats) -> float:
+    """Upper median, 0 of none."""
+    half = len(values) // 2
+    return float(np.partition(values, half)[half]) if len(values) else 0.0
+
+
+def _likely_ground(planes: Floats, height: int, width: int) -> Mask:
+    """(H*W,) the side of Otsu's split that holds more of the image and of its border."""
+    grey = planes.mean(axis=0)
+    count = np.bincount(grey.astype(np.intp), minlength=256)
+    below, total = count.cumsum(), (count * np.arange(256)).cumsum()
+    gap = total * len(grey) - below * total[-1]
+    split = int((gap.astype(np.float64) ** 2 / np.maximum(below * (len(grey) - below), 1)).argmax())
+    bright = (grey >= split + 1).reshape(height, width)
+    edge = (
+        float(bright[0].mean() + bright[-1].mean() + bright[:, 0].mean() + bright[:, -1].mean()) / 4
+    )
+    return bright.ravel() == (0.5 * edge + float(bright.mean()) > 0.75)
+
+
+def _ink_axis(off: Floats) -> Floats:
+    """(C, N) differences from the ground -> (C,) unit vector towards the ink's colour."""
+    if len(off) == 1:
+        line = off[0]
+        return np.array([np.copysign(1.0, np.dot(line * line, line))], np.float32)
+    square = (off * off).sum(axis=0)
+    moment = (off * square) @ off.T
+    axis = moment[:, int(moment.diagonal().argmax())]
+    for _ in range(4):
+        axis = moment @ (axis / max(float(np.abs(axis).max()), 1e-6))
+    axis = axis / max(float(np.sqrt((axis * axis).sum())), 1e-6)
+    line = axis @ off
+    return -axis if np.dot(line * line, line) < 0 else axis
+
+
+def _mean_level(signed: Floats) -> float:
+    """Typical size of the large positive values, however few: sum x^4 / sum x^3."""
+    positive = np.maximum(signed, 0)
+    square = positive * positive
+    return float(np.dot(square, square)) / max(float(np.dot(square, positive)), 1e-3)
+
+
+def _level_ground(signed: Floats, level: float, height: int, width: int) -> Floats:
+    """Take away what is left of the ground locally: means on a coarse grid, outliers left out."""
+    size = (max(1, -(-width // 12)), max(1, -(-height // 12)))
+    paper = (np.abs(signed) < 0.4 * level).astype(np.float32).reshape(height, width)
+    total = Image.fromarray(paper * signed.reshape(height, width)).resize(
+        size, Image.Resampling.BOX
+    )
+    count = Image.fromarray(paper).resize(size, Image.Resampling.BOX)
+    grid = np.asarray(total) / (np.asarray(count) + np.float32(0.15))
+    local = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
+    return signed - np.asarray(local).ravel()
+
+
+def _reading(signed: Floats) -> Reading:
+    level = _mean_level(signed)
+    paper = signed < 0.4 * level
+    rest = signed * paper
+    return Reading(
+        signed,
+        level,
+        float(np.sqrt(np.dot(rest, rest) / max(np.count_nonzero(paper), 1))) / max(level, 1.0),
+    )
+
+
+def _extreme(image: Bytes, window: int, pick: np.ufunc) -> Bytes:
+    """Running maximum or minimum over window x window (clipped at the borders), by doubling."""
+    for _ in range(2):
+        image = np.pad(image.T, ((window // 2, window // 2), (0, 0)), "edge")
+        span = 1
+        while span < window:
+            hop = min(span, window - span)
+            image = pick(image[:-hop], image[hop:])
+            span += hop
+    return image
+
+
+def _thin_reading(signed: Floats) -> Reading:
+    """(H, W) differences, ink positive: strokes as what an opening removes, which follows shadow
+    edges; or what a closing removes, if that has clearly more contrast (less may be holes)."""
+    grey = np.rint(4 * signed).astype(np.int16)
+    window = max(3, int(STROKE * max(grey.shape)) | 1)
+    tried = []
+    for first, second in ((np.minimum, np.maximum), (np.maximum, np.minimum)):
+        ground = _extreme(_extreme(grey, window, first), window, second)
+        gap = np.abs(ground - grey).astype(np.float32) / 4
+        tried.append(_reading((gap - _middle(gap.ravel()[::3])).ravel()))
+    light, dark = tried
+    return dark if dark.level > 1.5 * light.level else light
+
+
+def _sides(found: Reading, height: int, width: int, share: float) -> int:
+    """How many of the image's four sides are touched by ink over this share of its level."""
+    ink = (found.signed > share * found.level).reshape(height, width)
+    return int(ink[0].any()) + int(ink[-1].any()) + int(ink[:, 0].any()) + int(ink[:, -1].any())
+
+
+def _like_strokes(found: Reading, height: int, width: int, anywhere: bool = False) -> bool:
+    """Ink running off the image must have crisp edges and no great breadth, or it is a shadow."""
+    ink = (found.signed > 0.4 * found.level).reshape(height, width)
+    if not anywhere and _sides(found, height, width, 0.4) == 0:
+        return True
+    signed = found.signed.reshape(height, width)
+    down, right = ink[1:] != ink[:-1], ink[:, 1:] != ink[:, :-1]
+    outline = np.count_nonzero(down) + np.count_nonzero(right)
+    steps = (
+        np.abs(signed[1:] - signed[:-1])[down].sum()
+        + np.abs(signed[:, 1:] - signed[:, :-1])[right].sum()
+    )
+    broad = 2.5 * np.count_nonzero(ink) > BROAD * max(height, width) * outline
+    return not broad and float(steps) > CRISP * found.level * outline
+
+
+def _best_reading(planes: Floats, height: int, width: int) -> Reading | None:
+    """The ground as a smooth surface; if that fits badly, as a flat half of the tones (tight
+    crops), or as whatever is broader than a stroke (shadows)."""
+    off = planes - _surface(planes, height, width, None)
+    found = smooth = _reading(_ink_axis(off) @ off)
+    crowded = np.count_nonzero(found.signed > 0.4 * found.level) > CROWDED * height * width
+    if found.spread < POOR_FIT and not crowded:
+        return found if _like_strokes(found, height, width) else None
+    off = planes - _surface(planes, height, width, _likely_ground(planes, height, width))
+    split = _reading(_ink_axis(off) @ off)
+    if found.spread < min(POOR_FIT, 1.4 * split.spread) and _like_strokes(found, height, width):
+        return found
+    if split.spread < found.spread and _like_strokes(split, height, width):
+        found = split
+        if split.spread < POOR_FIT and _sides(split, height, width, 0.4) == 4:
+            return split
+    if min(height, width) <= CLEAN // 2:
+        return found
+    thin = _thin_reading(smooth.signed.reshape(height, width))
+    found = thin if thin.spread < found.spread else found
+    sure = found.spread < LOOSE_FIT and _like_strokes(found, height, width, anywhere=True)
+    clear = found.level > 1.2 * smooth.level or _sides(found, height, width, 0.7) < 2
+    return found if sure and clear else None
+
+
+def _photo_levels(work: Bytes) -> Bytes | None:
+    """(H, W[, 3]) uint8 with uneven, noisy ground -> (H, W) uint8 ink levels; None if blank."""
+    height, width = work.shape[:2]
+    planes = np.ascontiguousarray(work.reshape(height * width, -1).T).astype(np.float32)
+    found = _best_reading(planes, height, width)
+    if found is None:
+        return None
+    signed, level = found.signed, found.level
+    if found.spread > EVEN and min(height, width) > CLEAN:
+        signed = _level_ground(signed, level, height, width)
+        level = _mean_level(signed)
+    if level < STEP * len(planes) ** 0.5 or level < SEPARATE * _mean_level(-signed):
+        return None
+    strong = signed[signed > 0.5 * level]
+    full = float(np.partition(strong, int(0.8 * len(strong)))[int(0.8 * len(strong))])
+    some = signed[::3]
+    knee = min(0.3, NOISE_KNEE * 1.5 * _middle(-some[some < 0]) / full)
+    share = np.arange(256, dtype=np.float32) / 255
+    soft = np.clip((share - np.float32(knee / 2)) / np.float32(knee / 2 + 1e-6), 0, 1)
+    table = (share * soft * 255 + np.float32(0.5)).astype(np.uint8)
+    raw = np.clip(signed * np.float32(255 / full), 0, 255).astype(np.uint8)
+    return np.frombuffer(raw.tobytes().translate(table.tobytes()), np.uint8).reshape(height, width)
+
+
+def _cropped(level: Bytes, box: Box, frame: tuple[int, int, float]) -> Found:
+    x0, y0, x1, y1 = box
+    left, top, scale = frame
+    place = (left + x0 * scale, top + y0 * scale, left + x1 * scale, top + y1 * scale)
+    return Found(np.ascontiguousarray(level[y0:y1, x0:x1]), place)
+
+
+def _digit_box(level: Bytes, clean: bool) -> tuple[Bytes, Box] | None:
+    """The (H, W) levels without pieces of neighbours, and the box of the digit's ink in them."""
+    mask = level > EDGE
+    rows, cols = mask.any(axis=1).tobytes(), mask.any(axis=0).tobytes()
+    y0, y1, x0, x1 = rows.find(1), rows.rfind(1) + 1, cols.find(1), cols.rfind(1) + 1
+    if max(x1 - x0, y1 - y0) < max(3, MIN_EXTENT * max(mask.shape)):
+        return None
+    apart = 0 in rows[y0:y1] or 0 in cols[x0:x1]
+    touching = x0 == 0 or y0 == 0 or y1 == len(rows) or x1 == len(cols)
+    if apart or (touching and not clean):
+        return _main_box(level, mask)
+    return level, (x0, y0, x1, y1)
+
+
+class Runs(NamedTuple):
+    """Horizontal runs of a mask: row, first and last + 1 column, and the piece each belongs to."""
+
+    row: NDArray[np.intp]
+    start: NDArray[np.intp]
+    stop: NDArray[np.intp]
+    piece: NDArray[np.intp]
+
+
+def _runs(mask: Mask) -> Runs:
+    """The runs of (H, W) joined into 8-connected pieces numbered from 0."""
+    height, width = mask.shape
+    step = width + 2  # two columns of ground, so that runs of neighbouring rows stay apart
+    flat = np.zeros((height, step), np.int8)
+    flat[:, 1:-1] = mask
+    change = np.flatnonzero(np.diff(flat.ravel()))
+    start, stop = change[::2], change[1::2]
+    first = np.searchsorted(stop, start + step).tolist()
+    last = np.searchsorted(start, stop + step, side="right").tolist()
+    root = list(range(len(first)))
+    for i, (a, b) in enumerate(zip(first, last)):
+        for j in range(a, b):
+            p, q = i, j
+            while root[p] != p:
+                p = root[p]
+            while root[q] != q:
+                q = root[q]
+            root[max(p, q)] = min(p, q)
+    for i, p in enumerate(root):
+        root[i] = root[p]
+    piece = np.unique(root, return_inverse=True)[1]
+    return Runs(start // step, start % step, stop % step, piece)
+
+
+def _extents(runs: Runs) -> NDArray[np.int64]:
+    """One row a piece: left, top, right, bottom, area."""
+    table = np.zeros((int(runs.piece.max()) + 1, 5), np.int64)
+    table[:, :2] = np.iinfo(np.int64).max
+    np.minimum.at(table[:, 0], runs.piece, runs.start)
+    np.minimum.at(table[:, 1], runs.piece, runs.row)
+    np.maximum.at(table[:, 2], runs.piece, runs.stop)
+    np.maximum.at(table[:, 3], runs.piece, runs.row + 1)
+    np.add.at(table[:, 4], runs.piece, runs.stop - runs.start)
+    return table
+
+
+def _main_box(level: Bytes, mask: Mask) -> tuple[Bytes, Box] | None:
+    """As _digit_box, from the main piece and the strokes that belong to it."""
+    height, width = mask.shape
+    frame = max(height, width)
+    runs = _runs(mask)
+    table = _extents(runs)
+    x0, y0, x1, y1, area = table.T
+    extent = np.maximum(x1 - x0, y1 - y0)
+    at_edge = (x0 == 0) | (y0 == 0) | (x1 == width) | (y1 == height)
+    ruled = _ruled(table, height, width)
+    ruled &= bool(((extent >= 0.15 * frame) & ~ruled).any())
+    main = int((area * np.where(at_edge, 1, 4) * ~ruled).argmax())
+    size = int(extent[main])
+    dust = len(table) > CRUMBS and 3 * area[main] < area[~at_edge].sum()
+    if dust or size < max(3, MIN_EXTENT * frame):
+        return None
+    foreign = ruled | (at_edge & ~at_edge[main])
+    left = np.flatnonzero((extent >= SPECK * size) & ~foreign)
+    box = table[main, :4].copy()
+    while len(left):
+        gap = np.maximum(
+            np.maximum(x0[left] - box[2], box[0] - x1[left]),
+            np.maximum(y0[left] - box[3], box[1] - y1[left]),
+        )
+        near = gap <= REACH * (size + 2 * extent[left])
+        if not near.any():
+            break
+        box[:2] = np.minimum(box[:2], table[left[near], :2].min(axis=0))
+        box[2:] = np.maximum(box[2:], table[left[near], 2:4].max(axis=0))
+        left = left[~near]
+    inside = foreign & (x0 < box[2]) & (x1 > box[0]) & (y0 < box[3]) & (y1 > box[1])
+    if inside.any():
+        level = _without(level, mask, runs, inside)
+    return level, (int(box[0]), int(box[1]), int(box[2]), int(box[3]))
+
+
+def _without(level: Bytes, mask: Mask, runs: Runs, foreign: Mask) -> Bytes:
+    """Levels with the foreign pieces, and their soft edges two pixels wide, set to ground."""
+    near = np.zeros_like(mask)
+    own = mask.copy()
+    drop = foreign[runs.piece]
+    for row, start, stop in zip(
+        runs.row[drop].tolist(), runs.start[drop].tolist(), runs.stop[drop].tolist()
+    ):
+        own[row, start:stop] = False
+        near[max(0, row - 2) : row + 3, max(0, start - 2) : stop + 2] = True
+    return np.where(near & ~own, np.uint8(0), level)
+
+
+def _ruled(table: NDArray[np.int64], height: int, width: int) -> Mask:
+    """Pieces that look like a ruled line or a printed frame: right across, and thin."""
+    wide, high, area = table[:, 2] - table[:, 0], table[:, 3] - table[:, 1], table[:, 4]
+    across, down = wide >= 0.8 * width, high >= 0.8 * height
+    line = (across & (high < 0.08 * height)) | (down & (wide < 0.08 * width))
+    return line | (across & down & (area < 0.08 * height * width))

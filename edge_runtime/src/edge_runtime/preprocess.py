@@ -1,0 +1,219 @@
+"""From an image file or an array to the model's input tensor: the one implementation.
+
+Training (`model_build.data`) and the device call the same two functions: `decode` makes pixels
+out of files, `prepare` makes the input tensor out of pixels.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .errors import ImageError
+from .fit import fit_ink
+from .ink import find_ink
+from .manifest import InputSpec, Preprocessing
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+"""The formats that are decoded, by Pillow's names; no other decoder is tried."""
+EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+"""The file endings, in lower case, that a walk of a folder takes."""
+MAX_PIXELS = 64_000_000
+"""Width times height above which an image is refused as `too_large`: 192 MB as RGB."""
+
+_DRAFT_SIDE = 1024  # px, a JPEG is decoded at a fraction of its size, both sides at least this
+# What Pillow's decoders raise on damaged data, besides OSError.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError)
+
+
+def decode(
+    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
+    """Decode an image file, given by path or as its bytes.
+
+    Returns uint8 pixels, (height, width) for grey or (height, width, 3) for colour, upright
+    (EXIF orientation applied), first frame only, transparency laid over a contrasting ground.
+    Raises ImageError with its status.
+    """
+    if isinstance(source, bytes):
+        if not source:
+            raise ImageError("empty", "no bytes")
+        return _decode_stream(BytesIO(source), max_pixels)
+    try:
+        mode = os.stat(source).st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+            raise ImageError("not_a_file", kind)
+        with open(source, "rb") as stream:
+            return _decode_stream(stream, max_pixels)
+    except FileNotFoundError:
+        raise ImageError("not_found", "no such file") from None
+    except PermissionError:
+        raise ImageError("permission", "not allowed to read it") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ImageError("unreadable", _one_line(error)) from None
+
+
+def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
+    try:
+        image = Image.open(stream, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", _one_line(error)) from None
+    except UnidentifiedImageError:
+        if not stream.seek(0, os.SEEK_END):
+            raise ImageError("empty", "the file has no bytes") from None
+        raise ImageError("not_an_image", f"not one of {', '.join(FORMATS)}") from None
+    except (*_DAMAGED, struct.error) as error:
+        raise ImageError("corrupt", _one_line(error)) from None
+    with image:
+        if image.width * image.height > max_pixels:
+            raise ImageError(
+                "too_large",
+                f"{image.width}x{image.height} is more than {max_pixels} pixels",
+            )
+        try:
+            if image.format == "JPEG":
+                image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
+            image.load()
+        except (*_DAMAGED, struct.error) as error:
+            raise ImageError("corrupt", _one_line(error)) from None
+        return image_pixels(image)
+
+
+def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of a loaded Pillow image of any mode: uint8, (H, W) grey or (H, W, 3) RGB.
+
+    16-bit grey keeps its upper 8 bits; other integers and floats are scaled from their own
+    range to 0..255. Raises ImageError.
+    """
+    upright = _upright(image)
+    mode = upright.mode
+    if mode in ("L", "RGB"):
+        return np.asarray(upright)
+    if mode == "1":
+        return np.asarray(upright.convert("L"))
+    if mode.startswith("I;16"):
+        return (np.asarray(upright).astype(np.uint16) >> 8).astype(np.uint8)
+    if mode in ("I", "F"):
+        return _scaled(np.asarray(upright, dtype=np.float64))
+    if mode == "LAB":
+        return np.asarray(upright.getchannel("L"))
+    if upright.has_transparency_data:
+        return _opaque(upright)
+    return np.asarray(upright.convert("RGB"))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    if "exif" not in image.info and "xmp" not in image.info and image.format != "TIFF":
+        return image
+    try:
+        return ImageOps.exif_transpose(image)
+    except (*_DAMAGED, struct.error):  # damaged EXIF says nothing about the pixels
+        return image
+
+
+def _scaled(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(high - low):
+        raise ImageError("corrupt", "pixel values are not finite")
+    if low >= 0 and high <= 255 and high > 1:
+        return np.rint(values).astype(np.uint8)
+    return np.rint((values - low) * (255 / (high - low or 1.0))).astype(np.uint8)
+
+
+def _opaque(image: Image.Image) -> NDArray[np.uint8]:
+    """Lay a transparent image over white, or over black where its opaque pixels are light."""
+    rgba = np.asarray(image.convert("RGBA")).astype(np.uint32)
+    colour, alpha = rgba[..., :3], rgba[..., 3:]
+    weight = int(alpha.sum(dtype=np.uint64)) * 3
+    light = int((colour * alpha).sum(dtype=np.uint64)) > 127 * weight
+    ground = 0 if light and bool((alpha < 255).any()) else 255
+    return ((colour * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def prepare(
+    pixels: NDArray[np.uint8], spec: InputSpec, preprocessing: Preprocessing
+) -> NDArray[np.uint8]:
+    """Turn (H, W) or (H, W, 3) uint8 pixels into a (height, width, channels) uint8 tensor.
+
+    With `ink`, a blank image gives a tensor of zeros. Raises ImageError for an array that is
+    not an image.
+    """
+    if pixels.dtype != np.uint8:
+        raise ImageError("not_an_image", f"pixels are {pixels.dtype}, expected uint8 from 0 to 255")
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or not pixels.size:
+        raise ImageError(
+            "not_an_image", f"pixels have shape {pixels.shape}, expected (H, W) or (H, W, 3)"
+        )
+    if preprocessing.kind == "ink":
+        ink = find_ink(pixels)
+        if ink is None:
+            return np.zeros(spec.shape, dtype=np.uint8)
+        tensor = fit_ink(ink[None], side=spec.height, max_stretch=preprocessing.max_stretch)[0]
+        return np.repeat(tensor[..., None], spec.channels, axis=2)
+    image = Image.fromarray(pixels).convert("L" if spec.channels == 1 else "RGB")
+    placed = _place(image, (spec.width, spec.height), preprocessing)
+    return np.asarray(placed).reshape(spec.shape)
+
+
+def _place(image: Image.Image, size: tuple[int, int], preprocessing: Preprocessing) -> Image.Image:
+    """The whole image at `size` (width, height), by `fit`, `crop` or `stretch`."""
+    box = (0.0, 0.0, float(image.width), float(image.height))
+    target = size
+    if preprocessing.kind == "crop":
+        scale = min(image.width / size[0], image.height / size[1])
+        wide, high = size[0] * scale, size[1] * scale
+        left, top = (image.width - wide) / 2, (image.height - high) / 2
+        box = (left, top, left + wide, top + high)
+    elif preprocessing.kind == "fit":
+        scale = min(size[0] / image.width, size[1] / image.height)
+        target = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    resample = Image.Resampling.BOX if image.width >= target[0] else Image.Resampling.BILINEAR
+    resized = image.resize(target, resample, box=box, reducing_gap=3.0)
+    if target == size:
+        return resized
+    canvas = Image.new(image.mode, size, color=(preprocessing.fill,) * len(image.getbands()))
+    canvas.paste(resized, ((size[0] - target[0]) // 2, (size[1] - target[1]) // 2))
+    return canvas
+
+
+def read_pixels(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Pixels from whatever a caller holds: a path, an encoded file's bytes, a Pillow image,
+    or an array that already is (H, W) or (H, W, 3) uint8.
+
+    Raises ImageError; for a path the message names it.
+    """
+    if isinstance(source, np.ndarray):
+        return source
+    if isinstance(source, Image.Image):
+        return image_pixels(source)
+    if isinstance(source, bytes):
+        return decode(source, max_pixels)
+    if not isinstance(source, str | Path | os.PathLike):
+        raise TypeError(
+            f"cannot read an image from {type(source).__name__};"
+            " give a path, bytes, a Pillow image or a uint8 array"
+        )
+    try:
+        return decode(source, max_pixels)
+    except ImageError as error:
+        raise ImageError(error.status, f"{os.fspath(source)}: {error}") from None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
