@@ -1,0 +1,37 @@
+# Every target works on a fresh checkout: it makes the environment that it needs.
+PYTHON ?= python3
+VENV := .venv
+RUNTIME_VENV := .venv-runtime
+BIN := $(VENV)/bin
+PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: build test lint bench clean
+
+build: $(VENV)/.installed
+	$(BIN)/model-build build --force
+
+test: lint $(RUNTIME_VENV)/.installed
+	$(BIN)/python -m pytest
+	cd $(RUNTIME_VENV) && bin/python -m pytest -c ../pyproject.toml --rootdir .. ../tests/runtime
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/run.py
+
+$(VENV)/.installed: pyproject.toml edge_runtime/pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) --editable edge_runtime --editable '.[dev]'
+	touch $@
+
+# The runtime as a device has it: the wheel and what it depends on, no TensorFlow.
+$(RUNTIME_VENV)/.installed: $(shell find edge_runtime exported/digits -type f -not -path '*egg-info*') constraints.txt
+	$(PYTHON) -m venv --clear $(RUNTIME_VENV)
+	$(RUNTIME_VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(RUNTIME_VENV)/wheel ./edge_runtime
+	$(RUNTIME_VENV)/bin/python $(PIP) $(RUNTIME_VENV)/wheel/*.whl pytest
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(RUNTIME_VENV) build edge_runtime/build

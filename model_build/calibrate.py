@@ -1,0 +1,139 @@
+"""Probabilities that mean what they say: temperature scaling, and where to stop believing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from .augment import Settings, StrokeExamples
+from .data import Dataset
+from .network import LOGITS
+
+if TYPE_CHECKING:
+    from .train import Trained
+
+Floats = NDArray[np.float64]
+
+DRAWN_COPIES = 20
+KEPT = 0.98
+"""The share of right readings that the recommended minimum score keeps."""
+OUTLIERS = 2000
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was fitted on the validation part."""
+
+    temperature: float
+    """The logits were divided by it, in the graph."""
+    images: int
+    """How many validation images (and drawn-again copies of them) it was fitted on."""
+    min_score: float
+    """Recommended minimum score, a probability in [0, 1]."""
+    kept: float
+    """Share of the right readings of those images at or above `min_score`."""
+    refused: float
+    """Share of generated non-digits below `min_score`."""
+
+    def to_json(self) -> Mapping[str, Any]:
+        """The object that stands in the manifest."""
+        return {
+            "method": "temperature scaling",
+            "temperature": round(self.temperature, 4),
+            "images": self.images,
+            "min_score_kept": round(self.kept, 4),
+            "min_score_refused": round(self.refused, 4),
+        }
+
+
+def logits(model: keras.Model, tensors: NDArray[np.uint8]) -> Floats:
+    """The values before the softmax, (N, classes), for (N, height, width, channels) uint8."""
+    head = keras.Model(model.input, model.get_layer(LOGITS).output)
+    batches = [
+        np.asarray(head(tensors[i : i + 512].astype(np.float32), training=False))
+        for i in range(0, len(tensors), 512)
+    ]
+    return np.concatenate(batches).astype(np.float64)
+
+
+def softmax(values: Floats) -> Floats:
+    """Probabilities of (N, classes) logits."""
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    normalised: Floats = powers / powers.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def fit_temperature(values: Floats, labels: NDArray[np.int64]) -> float:
+    """The temperature with the least negative log-likelihood (Guo et al., 2017).
+
+    values: (N, classes) logits; labels: (N,).
+    """
+    candidates = np.exp(np.linspace(np.log(0.1), np.log(10), 400))
+    rows = np.arange(len(labels))
+    losses = [-np.log(softmax(values / t)[rows, labels] + 1e-12).mean() for t in candidates]
+    return float(candidates[int(np.argmin(losses))])
+
+
+def fold_temperature(model: keras.Model, temperature: float) -> None:
+    """Divide the logits by the temperature, inside the last dense layer."""
+    layer = model.get_layer(LOGITS)
+    layer.set_weights([weights / temperature for weights in layer.get_weights()])
+
+
+def calibration_error(
+    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], bins: int = 15
+) -> float:
+    """Expected calibration error over equal-width bins of the best score (Naeini et al., 2015).
+
+    Returns a share in [0, 1].
+    """
+    error = 0.0
+    for _, count, confidence, accuracy in reliability(probabilities, labels, bins):
+        error += count / len(labels) * abs(confidence - accuracy)
+    return error
+
+
+def reliability(
+    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], bins: int = 15
+) -> list[tuple[float, int, float, float]]:
+    """(lower edge, count, mean confidence, accuracy) of each bin that holds anything."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    return [
+        (b / bins, int(mine.sum()), float(confidence[mine].mean()), float(right[mine].mean()))
+        for b in range(bins)
+        if (mine := place == b).any()
+    ]
+
+
+def calibrate(trained: Trained, dataset: Dataset) -> Calibration:
+    """Fit the temperature on the validation part, fold it into the model, choose a minimum score.
+
+    The validation digits are few and nearly all read right, so they are also drawn again, as
+    training draws; the figures are of both.
+    """
+    settings, spec = Settings(), trained.input
+    examples = StrokeExamples(dataset, dataset.validation, spec, settings)
+    rng = np.random.default_rng(trained.config.seed + 2)
+    drawn = [examples.digits(rng) for _ in range(DRAWN_COPIES)]
+    tensors = np.concatenate([dataset.tensors(dataset.validation, spec), *drawn])
+    labels = np.tile(dataset.labels[dataset.validation], DRAWN_COPIES + 1)
+    temperature = fit_temperature(logits(trained.model, tensors), labels)
+    fold_temperature(trained.model, temperature)
+    readings = softmax(logits(trained.model, tensors))
+    right = readings.max(axis=1)[readings.argmax(axis=1) == labels]
+    min_score = float(np.floor(np.quantile(right, 1 - KEPT) * 100) / 100)
+    others = softmax(logits(trained.model, examples.outliers(rng, OUTLIERS)))
+    return Calibration(
+        temperature=temperature,
+        images=len(labels),
+        min_score=min_score,
+        kept=float((right >= min_score).mean()),
+        refused=float((others.max(axis=1) < min_score).mean()),
+    )

@@ -1,0 +1,239 @@
+"""The command line: a thin shell over the library, and the only place that prints or exits."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from edge_runtime import BundleError, EdgeRuntimeError
+
+from . import __version__
+from .errors import BuildError, GateError
+
+if TYPE_CHECKING:
+    from .train import Epoch
+
+EXIT_USAGE = 2
+EXIT_BAD_BUNDLE = 3
+EXIT_GATE = 4
+EXIT_INTERRUPTED = 130
+
+data_option = click.option(
+    "--data", metavar="digits|PATH", default="digits", show_default=True, help="The examples."
+)
+seed_option = click.option(
+    "--seed", metavar="N", type=int, default=0, show_default=True, help="Same seed, same bytes."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="model-build")
+def main() -> None:
+    """Train a small image classifier, export it, and prove every export equal.
+
+    \b
+    Exit status: 0 done, 2 usage, 3 the bundle is bad, 4 a gate failed,
+    130 interrupted.
+    """
+
+
+@main.command()
+@data_option
+@click.option("--name", metavar="NAME", help="The bundle's name. Default: that of the data.")
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("exported"),
+    show_default=True,
+    help="Where bundles stand.",
+)
+@click.option(
+    "--architecture", metavar="NAME", default="compact", show_default=True, help="compact or lenet."
+)
+@click.option("--epochs", metavar="N", type=int, help="Fewer is quicker and less accurate.")
+@seed_option
+@click.option("--force", is_flag=True, help="Replace an existing bundle.")
+def build(
+    data: str,
+    name: str | None,
+    output: Path,
+    architecture: str,
+    epochs: int | None,
+    seed: int,
+    force: bool,
+) -> None:
+    """Train, export, verify, and write OUTPUT/NAME.
+
+    When an export does not give the trained model's answers, the exit status is 4
+    and nothing is written; an existing bundle stays as it is.
+    """
+    with _errors_as_exits():
+        name = name or Path(data).name
+        if name != Path(name).name or name.startswith("."):
+            raise BuildError(f"--name {name}: give a plain folder name")
+        target = output / name
+        if target.exists() and not force:
+            raise BuildError(f"{target} exists; --force replaces it, --name writes another")
+        _load_tensorflow()
+        from .bundle import refuse_existing, write_bundle
+        from .calibrate import calibrate
+        from .data import load_data
+        from .train import TrainConfig, train
+
+        refuse_existing(target, force)
+        dataset = load_data(data)
+        config = TrainConfig(seed=seed) if epochs is None else TrainConfig(epochs=epochs, seed=seed)
+        click.echo(
+            f"{dataset.about}: {len(dataset.train)} train, {len(dataset.validation)} validate,"
+            f" {len(dataset.test)} test",
+            err=True,
+        )
+        trained = train(dataset, architecture, config, _progress(config.epochs))
+        click.echo(f"kept epoch {trained.best.number}, the best on the validation part", err=True)
+        calibration = calibrate(trained, dataset)
+        click.echo("exporting and verifying ...", err=True)
+        parity = write_bundle(trained, dataset, calibration, target, force=force)
+        click.echo(f"the {parity.images} test images through every artifact:\n")
+        click.echo(parity.table())
+        click.echo(f"\n{target} is written; edge-runtime predict --model {target} FOLDER")
+
+
+@main.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@data_option
+def verify(bundle: Path, data: str) -> None:
+    """Run the test images through every artifact of a bundle again."""
+    with _errors_as_exits():
+        _load_tensorflow()
+        from .bundle import verify_bundle
+        from .data import load_data
+
+        parity = verify_bundle(bundle, load_data(data))
+        if parity.failures:
+            raise GateError(parity)
+        click.echo(parity.table())
+
+
+@main.command()
+@data_option
+@click.option(
+    "--model",
+    "bundle",
+    metavar="BUNDLE",
+    help="For a folder per class: the bundle that reads it. Default: the digits model.",
+)
+@click.option(
+    "--folds",
+    metavar="K",
+    type=click.IntRange(2),
+    default=10,
+    show_default=True,
+    help="Parts of the cross-validation.",
+)
+@click.option(
+    "--seeds",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Trainings of each fold, with seeds counted from --seed.",
+)
+@click.option("--epochs", metavar="N", type=int, help="Default: those of the build.")
+@seed_option
+@click.option("--json", "json_path", metavar="FILE", help="Write the figures there too.")
+def evaluate(
+    data: str,
+    bundle: str | None,
+    folds: int,
+    seeds: int,
+    epochs: int | None,
+    seed: int,
+    json_path: str | None,
+) -> None:
+    """Measure: cross-validation of the recipe, or a bundle on a folder per class.
+
+    With --data digits, trains on K-1 parts and tests on the other, in turn,
+    with shuffled and with unshuffled parts (the digits are in the order of their
+    writers), beside an SVC and nearest neighbours. With --data FOLDER, the images
+    of FOLDER/LABEL/ are read by the bundle and compared with LABEL.
+    """
+    with _errors_as_exits():
+        _load_tensorflow()
+        from . import evaluate as evaluation
+
+        if data == "digits":
+            from .train import TrainConfig
+
+            config = TrainConfig(seed=seed, **({} if epochs is None else {"epochs": epochs}))
+            figures = evaluation.cross_validate(
+                folds, seeds, config, lambda line: click.echo(line, err=True)
+            )
+            click.echo(evaluation.fold_table(figures))
+        else:
+            figures = evaluation.evaluate_folder(Path(data), bundle)
+            click.echo(evaluation.folder_table(figures))
+        if json_path:
+            text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
+            Path(json_path).write_text(text, encoding="utf-8")
+
+
+def _load_tensorflow() -> None:
+    """Import it first and quietly: it takes seconds and talks."""
+    from .quiet import quiet
+
+    click.echo("loading tensorflow ...", err=True)
+    with quiet():
+        import tensorflow  # noqa: F401
+
+
+def _progress(epochs: int) -> Callable[[Epoch], None]:
+    """A line that is written over on a terminal; elsewhere one line for every tenth epoch."""
+    live = sys.stderr.isatty()
+
+    def show(epoch: Epoch) -> None:
+        left = epoch.seconds / epoch.number * (epochs - epoch.number)
+        line = (
+            f"epoch {epoch.number:>3}/{epochs}  loss {epoch.loss:.4f}"
+            f"  validation {epoch.validation_loss:.4f} ({epoch.validation_accuracy:.2%})"
+            f"  {left:.0f} s left"
+        )
+        last = epoch.number == epochs
+        if live:
+            click.echo(f"\r{line}\x1b[K", err=True, nl=last)
+        elif last or epoch.number % max(1, epochs // 10) == 0:
+            click.echo(line, err=True)
+
+    return show
+
+
+@contextmanager
+def _errors_as_exits() -> Iterator[None]:
+    try:
+        yield
+    except BuildError as error:
+        _stop(EXIT_USAGE, str(error))
+    except BundleError as error:
+        _stop(EXIT_BAD_BUNDLE, str(error))
+    except EdgeRuntimeError as error:
+        _stop(EXIT_USAGE, str(error))
+    except GateError as error:
+        click.echo(error.report.table(), err=True)
+        for line in error.report.failures:
+            click.echo(f"model-build: {line}", err=True)
+        _stop(EXIT_GATE, "verification failed; no bundle was written")
+    except OSError as error:
+        _stop(EXIT_USAGE, f"{error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        _stop(EXIT_INTERRUPTED, "interrupted; nothing was written")
+
+
+def _stop(status: int, message: str) -> NoReturn:
+    click.echo(f"model-build: {message}", err=True)
+    sys.exit(status)

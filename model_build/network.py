@@ -1,0 +1,79 @@
+"""The networks, by name: Keras functional API, raw 8-bit values in, probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+from edge_runtime.manifest import InputSpec
+
+from .errors import BuildError
+
+LOGITS = "logits"
+"""The name of the last dense layer, which calibration rescales."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network by name and the size it wants its images in."""
+
+    about: str
+    side: int
+    """Height and width of the input, in pixels."""
+    layers: Callable[[keras.KerasTensor], keras.KerasTensor]
+    """From scaled values in [0, 1] to the features that the classes are read from."""
+
+
+def build_cnn(spec: InputSpec, n_classes: int, architecture: str = "compact") -> keras.Model:
+    """Build a network for (batch, height, width, channels) values 0..255.
+
+    The first layer scales to [0, 1]; the output `probabilities` is (batch, n_classes) float32.
+    Raises BuildError for an architecture that is not known.
+    """
+    pixels = keras.Input(spec.shape, name=spec.name)
+    x = layers.Rescaling(1 / 255, name="scale")(pixels)
+    x = find_architecture(architecture).layers(x)
+    x = layers.Dense(n_classes, name=LOGITS)(x)
+    return keras.Model(pixels, layers.Softmax(name="probabilities")(x), name=architecture)
+
+
+def find_architecture(name: str) -> Architecture:
+    """Raises BuildError for a name that is not known."""
+    if name not in ARCHITECTURES:
+        raise BuildError(f"--architecture {name}: not known; choose {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
+
+
+def _compact(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Five 3x3 convolutions, the second and fourth strided, then the mean over the map."""
+    widths = (24, 40, 56, 72, 80)
+    strides = (1, 2, 1, 2, 1)
+    paddings = ("same", "same", "same", "same", "valid")
+    for width, stride, padding in zip(widths, strides, paddings, strict=True):
+        x = layers.Conv2D(width, 3, strides=stride, padding=padding, use_bias=False)(x)
+        x = layers.BatchNormalization(momentum=0.95)(x)
+        x = layers.ReLU()(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return layers.Dropout(0.3)(x)
+
+
+def _lenet(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Two 5x5 convolutions to 10 and 20 maps, each max-pooled, then 50 dense units.
+
+    After LeNet-5 (LeCun et al., 1998), with ReLU.
+    """
+    for maps in (10, 20):
+        x = layers.Conv2D(maps, 5, activation="relu")(x)
+        x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(50, activation="relu")(x)
+    return layers.Dropout(0.3)(x)
+
+
+ARCHITECTURES = {
+    "compact": Architecture("five small convolutions, the default", 16, _compact),
+    "lenet": Architecture("two 5x5 convolutions and 320 features", 28, _lenet),
+}

@@ -1,0 +1,220 @@
+"""The model card and its pictures, filled from what was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.manifest import ModelSpec
+
+from .calibrate import Calibration, calibration_error, logits, reliability, softmax
+from .data import Dataset
+from .train import Epoch, Trained
+from .verify import ParityReport
+
+CARD_NAME = "MODEL_CARD.md"
+_LIMITS = {
+    "ink": (
+        "Reads one handwritten digit in an image. Print, several digits in one image, and"
+        " writing that is no digit were not part of its training: it may answer all the same."
+        " Letters that look like digits (O, l, S, Z, B) are read as digits."
+        " Use the minimum score, and check on images of your own before you rely on it."
+    )
+}
+_PLAIN_LIMIT = "Knows only the classes above: it answers with one of them for any image."
+
+
+def write(
+    folder: Path,
+    trained: Trained,
+    dataset: Dataset,
+    calibration: Calibration,
+    parity: ParityReport,
+    spec: ModelSpec,
+) -> None:
+    """Write `MODEL_CARD.md` and its pictures into the bundle being built."""
+    tensors = dataset.tensors(dataset.test, trained.input)
+    labels = dataset.labels[dataset.test]
+    probabilities = softmax(logits(trained.model, tensors))
+    draw_training(folder / "training.png", trained.history, trained.best)
+    draw_confusion(folder / "confusion.png", labels, probabilities.argmax(1), spec.labels)
+    draw_reliability(folder / "reliability.png", probabilities, labels)
+    unsure = np.argsort(probabilities.max(1) - (probabilities.argmax(1) != labels), kind="stable")
+    draw_readings(
+        folder / "hardest.png",
+        [dataset.images[i] for i in dataset.test[unsure[:24]]],
+        [
+            f"{spec.labels[labels[i]]} as {spec.labels[probabilities[i].argmax()]},"
+            f" {probabilities[i].max():.2f}"
+            for i in unsure[:24]
+        ],
+    )
+    history = json.dumps([asdict(epoch) for epoch in trained.history], indent=1)
+    (folder / "history.json").write_text(history + "\n", encoding="utf-8")
+    error = calibration_error(probabilities, labels)
+    card = _card(trained, dataset, calibration, parity, spec, error)
+    (folder / CARD_NAME).write_text(card, encoding="utf-8")
+
+
+def _card(
+    trained: Trained,
+    dataset: Dataset,
+    calibration: Calibration,
+    parity: ParityReport,
+    spec: ModelSpec,
+    error: float,
+) -> str:
+    rows = "\n".join(
+        f"| `{a.path}` | {a.precision} | {a.bytes:,} | {a.accuracy:.2%} | {a.agreement:.2%}"
+        f" | {a.max_difference:.1e} |"
+        for a in parity.artifacts
+    )
+    keras = parity.artifacts[0]
+    wrong = round((1 - keras.accuracy) * parity.images)
+    shape = "x".join(map(str, spec.input.shape))
+    labels = ", ".join(spec.labels)
+    limits = _LIMITS.get(spec.preprocessing.kind, _PLAIN_LIMIT)
+    return f"""# {spec.name} {spec.version}
+
+A small image classifier: {labels}.
+
+| | |
+| --- | --- |
+| Data | {dataset.about} |
+| Split | {len(dataset.train)} to train, {len(dataset.validation)} to choose and calibrate, \
+{len(dataset.test)} to test |
+| Network | {trained.architecture}, {trained.model.count_params():,} parameters |
+| Input | `{spec.input.name}`: {shape} {spec.input.dtype}, raw values 0 to 255 |
+| Preprocessing | `{spec.preprocessing.kind}`, done by edge-runtime |
+| Training | {trained.config.epochs} epochs, seed {trained.config.seed}; epoch \
+{trained.best.number} was kept |
+
+## Accuracy
+
+{wrong} of the {parity.images} test images are read wrong. Each export was run on all of them,
+{", ".join(map(str, parity.batch_sizes[:-1]))} and {parity.batch_sizes[-1]} at a time:
+
+| artifact | precision | bytes | accuracy | agrees with Keras | largest difference |
+| --- | --- | ---: | ---: | ---: | ---: |
+{rows}
+
+![Confusion matrix](confusion.png)
+
+The test images that it finds hardest, mistakes first (label as reading, score):
+
+![Hardest test images](hardest.png)
+
+## Probabilities
+
+Calibrated by temperature {calibration.temperature:.3f}, fitted on {calibration.images:,} images
+of the validation part (each as it is, and drawn again as training draws) and folded into the
+last layer. Expected calibration error on the test images: {error:.2%} (15 bins).
+
+![Reliability](reliability.png)
+
+**Recommended minimum score: {spec.min_score:g}** (`edge-runtime predict --min-score`). On the
+validation images drawn again it keeps {calibration.kept:.1%} of the right readings; of generated
+non-digits (noise, textures, turned digits, pairs, scribbles) it refuses \
+{calibration.refused:.1%} as `unknown`.
+
+## Training
+
+![Training curves](training.png)
+
+## Limits
+
+{limits}
+"""
+
+
+def draw_training(path: Path, history: Sequence[Epoch], best: Epoch) -> None:
+    """Loss of training and validation over the epochs."""
+    figure, axes = _figure(7, 3.2)
+    numbers = [epoch.number for epoch in history]
+    axes.plot(numbers, [epoch.loss for epoch in history], label="training, drawn anew each epoch")
+    axes.plot(numbers, [epoch.validation_loss for epoch in history], label="validation")
+    axes.axvline(best.number, color="0.6", linestyle=":", label=f"kept: epoch {best.number}")
+    axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
+    axes.legend(frameon=False)
+    _save(figure, path)
+
+
+def draw_confusion(
+    path: Path,
+    labels: NDArray[np.int64],
+    found: NDArray[np.int64],
+    names: Sequence[str],
+) -> None:
+    """Counts of label (row) and reading (column)."""
+    table = np.zeros((len(names), len(names)), dtype=int)
+    np.add.at(table, (labels, found), 1)
+    figure, axes = _figure(4.6, 4.4)
+    axes.imshow(np.sqrt(table), cmap="Blues")
+    for row, column in zip(*np.nonzero(table), strict=True):
+        light = row == column
+        axes.text(
+            column,
+            row,
+            table[row, column],
+            ha="center",
+            va="center",
+            color="white" if light else "firebrick",
+        )
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="read as", ylabel="label")
+    _save(figure, path)
+
+
+def draw_reliability(
+    path: Path, probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64]
+) -> None:
+    """Accuracy over confidence, with how many readings stand behind each point."""
+    figure, axes = _figure(4.6, 3.6)
+    axes.plot([0, 1], [0, 1], color="0.7", linestyle=":")
+    bins = reliability(probabilities, labels)
+    axes.scatter(
+        [confidence for _, _, confidence, _ in bins],
+        [accuracy for _, _, _, accuracy in bins],
+        s=[20 + 200 * count / len(labels) for _, count, _, _ in bins],
+    )
+    for _, count, confidence, accuracy in bins:
+        axes.annotate(
+            str(count), (confidence, accuracy), (6, -12), textcoords="offset points", fontsize=8
+        )
+    axes.set(xlabel="score", ylabel="share read right", xlim=(0, 1.05), ylim=(0, 1.05))
+    _save(figure, path)
+
+
+def draw_readings(path: Path, images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> None:
+    """A contact sheet, eight to a row."""
+    from matplotlib.figure import Figure
+
+    across = 8
+    down = max(1, -(-len(images) // across))
+    figure = Figure(figsize=(across * 1.15, down * 1.4), layout="constrained")
+    for place, axes in enumerate(figure.subplots(down, across, squeeze=False).flat):
+        axes.set_axis_off()
+        if place < len(images):
+            axes.imshow(images[place], cmap="gray", vmin=0, vmax=255)
+            axes.set_title(captions[place], fontsize=8)
+    _save(figure, path)
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, dpi=100, metadata={"Software": None})
