@@ -10,9 +10,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from .augment import Settings, StrokeExamples
 from .data import Dataset
 from .network import LOGITS
+from .outliers import draw_outliers
 
 if TYPE_CHECKING:
     from .train import Trained
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 DRAWN_COPIES = 20
-KEPT = 0.98
+KEPT = 0.99
 """The share of right readings that the recommended minimum score keeps."""
 OUTLIERS = 2000
 
@@ -32,11 +32,11 @@ class Calibration:
     temperature: float
     """The logits were divided by it, in the graph."""
     images: int
-    """How many validation images (and drawn-again copies of them) it was fitted on."""
+    """How many readings of the validation part it was fitted on."""
     min_score: float
     """Recommended minimum score, a probability in [0, 1]."""
     kept: float
-    """Share of the right readings of those images at or above `min_score`."""
+    """Share of the right readings of digits drawn again that are at or above `min_score`."""
     refused: float
     """Share of generated non-digits below `min_score`."""
 
@@ -73,7 +73,7 @@ def fit_temperature(values: Floats, labels: NDArray[np.int64]) -> float:
 
     values: (N, classes) logits; labels: (N,).
     """
-    candidates = np.exp(np.linspace(np.log(0.1), np.log(10), 400))
+    candidates = np.geomspace(0.1, 10, 100)
     rows = np.arange(len(labels))
     losses = [-np.log(softmax(values / t)[rows, labels] + 1e-12).mean() for t in candidates]
     return float(candidates[int(np.argmin(losses))])
@@ -116,23 +116,30 @@ def calibrate(trained: Trained, dataset: Dataset) -> Calibration:
     """Fit the temperature on the validation part, fold it into the model, choose a minimum score.
 
     The validation digits are few and nearly all read right, so they are also drawn again, as
-    training draws; the figures are of both.
+    training draws; both kinds weigh the same.
     """
-    settings, spec = Settings(), trained.input
-    examples = StrokeExamples(dataset, dataset.validation, spec, settings)
+    spec = trained.input
+    source = dataset.strokes(dataset.validation, spec)
     rng = np.random.default_rng(trained.config.seed + 2)
-    drawn = [examples.digits(rng) for _ in range(DRAWN_COPIES)]
-    tensors = np.concatenate([dataset.tensors(dataset.validation, spec), *drawn])
-    labels = np.tile(dataset.labels[dataset.validation], DRAWN_COPIES + 1)
-    temperature = fit_temperature(logits(trained.model, tensors), labels)
+    drawn = [source.digits(rng) for _ in range(DRAWN_COPIES)]
+    plain = dataset.tensors(dataset.validation, spec)
+    values = np.concatenate(
+        [
+            np.tile(logits(trained.model, plain), (DRAWN_COPIES, 1)),
+            logits(trained.model, np.concatenate(drawn)),
+        ]
+    )
+    labels = np.tile(dataset.labels[dataset.validation], 2 * DRAWN_COPIES)
+    temperature = fit_temperature(values, labels)
     fold_temperature(trained.model, temperature)
-    readings = softmax(logits(trained.model, tensors))
+    half = len(values) // 2
+    readings, labels = softmax(values[half:] / temperature), labels[half:]
     right = readings.max(axis=1)[readings.argmax(axis=1) == labels]
     min_score = float(np.floor(np.quantile(right, 1 - KEPT) * 100) / 100)
-    others = softmax(logits(trained.model, examples.outliers(rng, OUTLIERS)))
+    others = softmax(logits(trained.model, draw_outliers(source, OUTLIERS, rng)))
     return Calibration(
         temperature=temperature,
-        images=len(labels),
+        images=len(values),
         min_score=min_score,
         kept=float((right >= min_score).mean()),
         refused=float((others.max(axis=1) < min_score).mean()),

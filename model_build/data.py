@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_runtime.manifest import InputSpec, Preprocessing
 from edge_runtime.preprocess import prepare
 
+from .augment import StrokeDigits
 from .errors import BuildError
 
 Indices = NDArray[np.int64]
@@ -42,6 +43,11 @@ class Dataset:
         """What the device makes of those images: (len(indices), height, width, channels) uint8."""
         made = [prepare(self.images[i], spec, self.preprocessing) for i in indices]
         return np.stack(made) if made else np.zeros((0, *spec.shape), np.uint8)
+
+    def strokes(self, indices: Indices, spec: InputSpec) -> StrokeDigits:
+        """Those images as digits to be drawn again; they must be 8x8."""
+        counts = np.stack([self.images[i] for i in indices]) * np.float32(16 / 255)
+        return StrokeDigits(counts, self.labels[indices], spec, self.preprocessing)
 
 
 def load_data(source: str) -> Dataset:

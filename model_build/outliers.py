@@ -1,4 +1,4 @@
-"""Generated non-digits, for training the reader to doubt."""
+"""Generated non-digits, which the network learns to doubt (outlier exposure, Hendrycks 2019)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .augment import CANVAS, Floats, Settings, Strokes, draw, ink_boxes, pen_levels, spoil
-from edge_runtime.fit import fit_ink as to_tensor
-
-SIDE = 16
+from .augment import CANVAS, Settings, StrokeDigits, draw, sigmoid, spoil
+from .strokes import Floats, Strokes, pen_levels
 
 TURNED = (1, 2, 3, 4, 5, 7)  # no digits any more after a quarter turn
 MIRRORED = (3, 4, 6, 7, 9)  # no digits any more in a mirror
@@ -87,22 +85,22 @@ def segments(count: int, settings: Settings, rng: np.random.Generator, most: int
     unused = np.arange(most) >= rng.integers(3, most + 1, (count, 1))
     distance[unused] = np.inf
     level = _pens(count, settings, rng)[:, None, None] - distance.min(1)
-    return 1 / (1 + np.exp(-np.clip(level * 3, -20, 20)))
+    return sigmoid(level * 3)
 
 
-def textures(count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Tensors of noise of many grains, stripes, plain fills and emptiness."""
-    noise = rng.standard_normal((count, SIDE, SIDE), dtype=np.float32)
+def textures(count: int, rng: np.random.Generator) -> Floats:
+    """Canvases of noise of many grains, stripes, plain fills and emptiness."""
+    noise = rng.standard_normal((count, CANVAS, CANVAS), dtype=np.float32)
     grain = np.split(noise, np.linspace(0, count, 5).astype(int)[1:-1])
     smooth = [
         ndimage.gaussian_filter(g, (0, s, s), mode="wrap")
-        for g, s in zip(grain, (0.0, 0.7, 1.2, 2.0))
+        for g, s in zip(grain, (0.0, 1.0, 2.5, 5.0), strict=True)
     ]
     noise = np.concatenate(smooth)
     noise /= np.maximum(noise.std((1, 2), keepdims=True), 1e-6)
     phase = rng.uniform(0, 6.28, (count, 1, 1))
-    wave = rng.normal(0, 0.9, (2, count, 1, 1))
-    y, x = np.mgrid[:SIDE, :SIDE]
+    wave = rng.normal(0, 0.5, (2, count, 1, 1))
+    y, x = np.mgrid[:CANVAS, :CANVAS]
     stripes = 1.5 * np.sin(wave[0] * y + wave[1] * x + phase)
     field = np.where(rng.random((count, 1, 1)) < 0.3, stripes, noise)
     field = (field - rng.uniform(-1.5, 1.5, (count, 1, 1))) * np.exp(
@@ -112,25 +110,19 @@ def textures(count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     field = np.where(
         plain, rng.normal(0, 0.05, field.shape) + rng.choice([-2.0, 2.0], (count, 1, 1)), field
     )
-    return (255 / (1 + np.exp(-np.clip(2 * field, -20, 20)))).astype(np.uint8)
+    return sigmoid((2 * field).astype(np.float32))
 
 
-def outliers_epoch(
-    strokes: Strokes,
-    labels: NDArray[np.integer],
-    count: int,
-    settings: Settings,
-    rng: np.random.Generator,
-) -> NDArray[np.uint8]:
-    """`count` tensors showing no digit."""
+def draw_outliers(source: StrokeDigits, count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """(count, side, side, 1) uint8 tensors that show no digit, drawn from the strokes of digits."""
+    strokes, labels, settings = source.strokes, source.labels, source.settings
     quarter = count // 4
-    canvas = np.concatenate(
+    canvases = np.concatenate(
         [
             turned_digits(strokes, labels, quarter, settings, rng),
             pairs(strokes, labels, quarter, settings, rng),
             segments(quarter, settings, rng),
         ]
     )
-    margins = rng.normal(0, settings.jitter, (len(canvas), 4)).astype(np.float32)
-    drawn = spoil(to_tensor(canvas, ink_boxes(canvas), margins), settings, rng)
-    return np.concatenate([drawn, textures(count - len(drawn), rng)])
+    drawn = spoil(source.fit(canvases, rng), settings, rng)
+    return np.concatenate([drawn, source.fit(textures(count - len(drawn), rng), rng)])

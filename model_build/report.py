@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.manifest import ModelSpec
+from edge_runtime.preprocess import decode
 
 from .calibrate import Calibration, calibration_error, logits, reliability, softmax
 from .data import Dataset
@@ -55,6 +56,7 @@ def write(
             for i in unsure[:24]
         ],
     )
+    draw_golden(folder / "preprocessing.png", folder / "golden", spec)
     history = json.dumps([asdict(epoch) for epoch in trained.history], indent=1)
     (folder / "history.json").write_text(history + "\n", encoding="utf-8")
     error = calibration_error(probabilities, labels)
@@ -110,11 +112,16 @@ The test images that it finds hardest, mistakes first (label as reading, score):
 
 ![Hardest test images](hardest.png)
 
+What the network sees of the golden images, which are files of many kinds:
+
+![Golden images and their tensors](preprocessing.png)
+
 ## Probabilities
 
-Calibrated by temperature {calibration.temperature:.3f}, fitted on {calibration.images:,} images
-of the validation part (each as it is, and drawn again as training draws) and folded into the
-last layer. Expected calibration error on the test images: {error:.2%} (15 bins).
+Calibrated by temperature {calibration.temperature:.3f}, folded into the last layer. It was fitted
+on {calibration.images:,} readings of the validation part: half of them of the digits as they are,
+half of them of the digits drawn again. Expected calibration error on the test
+images: {error:.2%} (15 bins).
 
 ![Reliability](reliability.png)
 
@@ -204,6 +211,25 @@ def draw_readings(path: Path, images: Sequence[NDArray[np.uint8]], captions: Seq
         if place < len(images):
             axes.imshow(images[place], cmap="gray", vmin=0, vmax=255)
             axes.set_title(captions[place], fontsize=8)
+    _save(figure, path)
+
+
+def draw_golden(path: Path, golden: Path, spec: ModelSpec) -> None:
+    """Each golden image above its tensor and its reading."""
+    from matplotlib.figure import Figure
+
+    vectors = json.loads((golden / "golden.json").read_text(encoding="utf-8"))
+    figure = Figure(figsize=(len(vectors) * 0.95, 2.5), layout="constrained")
+    rows = figure.subplots(2, len(vectors), squeeze=False)
+    for vector, above, below in zip(vectors, *rows, strict=True):
+        pixels = decode(golden / vector["image"])
+        above.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        above.set_title(vector["about"].replace(", ", ",\n").replace(" ", "\n", 1), fontsize=7)
+        tensor = np.array(vector["tensor"], dtype=np.uint8).reshape(spec.input.shape)
+        below.imshow(np.broadcast_to(tensor, (*tensor.shape[:2], 3)))
+        below.set_title(vector["label"], fontsize=9, y=-0.4)
+    for axes in rows.flat:
+        axes.set_axis_off()
     _save(figure, path)
 
 

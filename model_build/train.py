@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from edge_runtime.manifest import InputSpec
 
-from .augment import Settings, StrokeExamples
-from .calibrate import logits, softmax
+from .augment import StrokeDigits
+from .calibrate import fit_temperature, logits, softmax
 from .data import Dataset
 from .errors import BuildError
 from .network import build_cnn, find_architecture
+from .outliers import draw_outliers
 
 VALIDATION_COPIES = 8
 """How often each validation digit is drawn again, so that few images tell epochs apart."""
@@ -29,7 +30,7 @@ VALIDATION_COPIES = 8
 class TrainConfig:
     """Everything the training depends on, besides the data and the architecture."""
 
-    epochs: int = 80
+    epochs: int = 120
     """Passes over the training part; every pass draws each digit anew."""
     seed: int = 0
     batch_size: int = 128
@@ -56,7 +57,8 @@ class Epoch:
     loss: float
     """Mean training loss of the epoch (cross-entropy, in nats)."""
     validation_loss: float
-    """Of the averaged weights on the validation digits, drawn again."""
+    """Of the averaged weights on the validation digits, as they are and drawn again, at the best
+    temperature: the export is calibrated, so that overconfidence alone is no loss."""
     validation_accuracy: float
     """Likewise; a share in [0, 1]."""
     seconds: float
@@ -94,25 +96,25 @@ def train(
     side = find_architecture(architecture).side
     spec = InputSpec(side, side, 1)
     model = build_cnn(spec, len(dataset.class_names), architecture)
-    examples = StrokeExamples(dataset, dataset.train, spec, Settings())
-    check = StrokeExamples(dataset, dataset.validation, spec, Settings())
+    examples = _Examples(dataset.strokes(dataset.train, spec), len(dataset.class_names), config)
+    check = dataset.strokes(dataset.validation, spec)
     check_rng = np.random.default_rng(config.seed + 1)
     drawn = [check.digits(check_rng) for _ in range(VALIDATION_COPIES)]
     check_tensors = np.concatenate([dataset.tensors(dataset.validation, spec), *drawn])
     check_labels = np.tile(dataset.labels[dataset.validation], VALIDATION_COPIES + 1)
 
     rng = np.random.default_rng(config.seed)
-    learner = _Learner(model, config, examples.per_epoch(config.outliers))
+    learner = _Learner(model, config, len(examples.targets))
     averaged = keras.models.clone_model(model)
     history: list[Epoch] = []
     best, best_weights = None, None
     start = time.monotonic()
     with ThreadPoolExecutor(1) as pool:  # the next epoch is drawn while this one trains
-        coming = pool.submit(examples.epoch, rng, config)
+        coming = pool.submit(examples.epoch, rng)
         for number in range(1, config.epochs + 1):
             tensors, targets = coming.result()
             if number < config.epochs:
-                coming = pool.submit(examples.epoch, rng, config)
+                coming = pool.submit(examples.epoch, rng)
             loss = learner.epoch(tensors, targets)
             learner.write_average(averaged)
             validation = _measure(averaged, check_tensors, check_labels)
@@ -124,6 +126,24 @@ def train(
     assert best is not None
     averaged.set_weights(best_weights)
     return Trained(averaged, architecture, spec, config, tuple(history), best)
+
+
+class _Examples:
+    """What one epoch shows: each digit drawn anew, and non-digits that belong to no class."""
+
+    def __init__(self, digits: StrokeDigits, classes: int, config: TrainConfig) -> None:
+        self._digits = digits
+        self._outliers = round(config.outliers * len(digits.labels))
+        smooth = config.label_smoothing
+        named = np.eye(classes)[digits.labels] * (1 - smooth) + smooth / classes
+        unknown = np.full((self._outliers, classes), 1 / classes)
+        self.targets = np.concatenate([named, unknown]).astype(np.float32)
+
+    def epoch(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """(M, side, side, 1) uint8 tensors and (M, classes) targets, shuffled together."""
+        drawn = [self._digits.digits(rng), draw_outliers(self._digits, self._outliers, rng)]
+        order = rng.permutation(len(self.targets))
+        return np.concatenate(drawn)[order], self.targets[order]
 
 
 class _Learner:
@@ -189,7 +209,8 @@ def _measure(
     model: keras.Model, tensors: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> tuple[float, float]:
     """Mean cross-entropy in nats and accuracy."""
-    probabilities = softmax(logits(model, tensors))
+    values = logits(model, tensors)
+    probabilities = softmax(values / fit_temperature(values, labels))
     right = probabilities[np.arange(len(labels)), labels]
     loss = float(-np.log(right + 1e-12).mean())
     return loss, float((probabilities.argmax(axis=1) == labels).mean())

@@ -17,7 +17,7 @@ import numpy as np
 
 from .classifier import Classifier, Prediction
 from .errors import ImageError
-from .preprocess import EXTENSIONS, MAX_PIXELS, decode, prepare
+from .preprocess import EXTENSIONS, MAX_PIXELS, decode, ignore_decoder_warnings, prepare
 
 # Fewer files than this are done sooner by one process than by starting more.
 _WORTH_A_PROCESS = 512
@@ -73,12 +73,20 @@ def _walk_folder(
         elif entry.is_dir(follow_symlinks=False):
             if recursive:
                 yield from _walk_folder(entry.path, recursive, all_files, passed_over)
-        elif not entry.is_file() and not entry.is_symlink():
-            passed_over(entry.path)
-        elif all_files or os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+        elif _deserves_row(entry) and (
+            all_files or os.path.splitext(entry.name)[1].lower() in EXTENSIONS
+        ):
             yield entry.path
         else:
             passed_over(entry.path)
+
+
+def _deserves_row(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link to one, or a link that leads nowhere."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
+    except OSError:  # a link to itself, or into a folder that may not be entered
+        return True
 
 
 def classify_chunk(
@@ -159,6 +167,7 @@ def _start_worker(recipe: dict[str, Any], max_pixels: int) -> None:
     # Ctrl-C reaches the whole group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     global _worker
+    ignore_decoder_warnings()
     _worker = Classifier(**recipe), max_pixels
 
 

@@ -135,8 +135,10 @@ def predict(
     with _errors_as_exits():
         from .batch import available_cpus, classify_files, walk
         from .classifier import Classifier
+        from .preprocess import ignore_decoder_warnings
         from .sinks import Sink
 
+        ignore_decoder_warnings()
         format_ = format_ or ("jsonl" if output.endswith(".jsonl") else "csv")
         classifier = Classifier(
             model, precision=precision, top_k=top_k, min_score=min_score, threads=threads
@@ -149,7 +151,7 @@ def predict(
         with _open_output(output, resume) as stream:
             if resume:
                 files = _after_earlier_rows(files, sink, stream, output, tally)
-            if not stream.seekable() or not stream.tell():
+            if not (resume and stream.tell()):
                 stream.write(sink.header())
             results = classify_files(
                 classifier, files, batch_size=batch_size, workers=workers or available_cpus()
@@ -195,9 +197,9 @@ def info(bundle: Path | None) -> None:
         click.echo()
         click.echo(f"{'file':<28}{'precision':<11}{'bytes':>9}{'accuracy':>10}{'agreement':>11}")
         for file in manifest.files:
-            if file.precision is None or "accuracy" not in file.measured:
-                continue
             measured = file.measured
+            if file.precision is None or not {"accuracy", "agreement"} <= measured.keys():
+                continue
             click.echo(
                 f"{file.path:<28}{file.precision:<11}{file.bytes:>9,}"
                 f"{measured['accuracy']:>10.2%}{measured['agreement']:>11.2%}"
@@ -307,9 +309,9 @@ def _write_rows(results: Iterator[Result], sink: Sink, stream: BinaryIO, batch_s
         for result in results:
             rows.append(result)
             if len(rows) == batch_size:
-                stream.write(sink.rows(rows))
+                whole, rows = rows, []  # first: an interrupt must not write them twice
+                stream.write(sink.rows(whole))
                 stream.flush()
-                rows = []
     finally:
         stream.write(sink.rows(rows))
         stream.flush()
@@ -321,7 +323,7 @@ def _open_output(output: str, resume: bool) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     try:
-        mode = "r+b" if resume and os.path.exists(output) else "wb"
+        mode = ("r+b" if os.path.exists(output) else "w+b") if resume else "wb"
         stream = cast("BinaryIO", open(output, mode))  # noqa: SIM115  closed below
     except OSError as error:
         raise click.UsageError(f"{output}: cannot be written ({error.strerror})") from None
@@ -333,13 +335,13 @@ def _after_earlier_rows(
     files: Iterator[str], sink: Sink, stream: BinaryIO, output: str, tally: _Tally
 ) -> Iterator[str]:
     """The files that have no row yet; the stream stands behind the last whole row."""
-    from .sinks import written_path
+    from .sinks import written
 
     end = 0
     try:
         for path, status, offset in sink.read_back(stream):
             expected = next(files, None)
-            if expected is None or written_path(expected) != path:
+            if expected is None or written(expected) != path:
                 raise ValueError(
                     f"row {tally.total + 1} is of {path!r}, this run's input there is"
                     f" {expected!r}; give the same PATHs in the same order"
@@ -355,10 +357,6 @@ def _after_earlier_rows(
 
 @contextmanager
 def _errors_as_exits() -> Iterator[None]:
-    import warnings
-
-    # Pillow warns on stderr of large images that already have their own row.
-    warnings.filterwarnings("ignore", message="Image size")
     try:
         yield
         sys.stdout.flush()

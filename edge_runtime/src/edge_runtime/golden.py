@@ -10,9 +10,10 @@ make of that tensor, one for each label), `label` (what the image must be read a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,25 +72,34 @@ def check_golden(bundle: Path, classifier: Classifier) -> Iterator[GoldenResult]
     files = {file.path: file for file in manifest.files}
     if GOLDEN_NAME not in files:
         raise BundleError(f"{bundle}: has no {GOLDEN_NAME}")
-    vectors = json.loads(read_verified(bundle, files[GOLDEN_NAME]))
-    for vector in vectors:
-        name = f"golden/{vector['image']}"
-        if name not in files:
-            raise BundleError(f"{bundle}: {name} is not in the manifest")
-        found = classifier.tensor(read_verified(bundle, files[name]))
-        expected = np.array(vector["tensor"], dtype=np.uint8).reshape(found.shape)
-        tensor_difference = int(np.abs(found.astype(np.int16) - expected).max())
-        probabilities = classifier.probabilities(expected[None])[0]
-        difference = float(np.abs(probabilities - np.array(vector["probabilities"])).max())
-        label = classifier.read_tensors(found[None])[0].label
-        yield GoldenResult(
-            image=vector["image"],
-            about=vector["about"],
-            expected=vector["label"],
-            label=label,
-            tensor_difference=tensor_difference,
-            probability_difference=difference,
-            passed=label == vector["label"]
-            and tensor_difference <= vector["tensor_tolerance"]
-            and difference <= PROBABILITY_TOLERANCE,
-        )
+    data = read_verified(bundle, files[GOLDEN_NAME])
+    try:
+        for vector in json.loads(data):
+            yield _check_vector(bundle, classifier, files, vector)
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{bundle / GOLDEN_NAME}: not as documented ({error!r})") from None
+
+
+def _check_vector(
+    bundle: Path, classifier: Classifier, files: Mapping[str, BundleFile], vector: Mapping[str, Any]
+) -> GoldenResult:
+    name = f"golden/{vector['image']}"
+    if name not in files:
+        raise BundleError(f"{bundle}: {name} is not in the manifest")
+    found = classifier.tensor(read_verified(bundle, files[name]))
+    expected = np.array(vector["tensor"], dtype=np.uint8).reshape(found.shape)
+    tensor_difference = int(np.abs(found.astype(np.int16) - expected).max())
+    probabilities = classifier.probabilities(expected[None])[0]
+    difference = float(np.abs(probabilities - np.array(vector["probabilities"])).max())
+    label = classifier.read_tensors(found[None])[0].label
+    return GoldenResult(
+        image=vector["image"],
+        about=vector["about"],
+        expected=vector["label"],
+        label=label,
+        tensor_difference=tensor_difference,
+        probability_difference=difference,
+        passed=label == vector["label"]
+        and tensor_difference <= vector["tensor_tolerance"]
+        and difference <= PROBABILITY_TOLERANCE,
+    )

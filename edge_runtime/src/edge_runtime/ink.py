@@ -1,43 +1,45 @@
-"""Find the ink of one handwritten digit in an image: numpy and Pillow only."""
+"""Find the ink of one handwritten digit in an image: polarity, ground and levels.
+
+A noiseless image is only stretched. In any other, up to three ideas of the ground are tried (a
+smooth surface, the flat half of the tones, whatever is broader than a stroke), each judged by
+how much is left of the ground beside how strong the ink is.
+"""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .pieces import Box, digit_box
+
 WORK = 128  # px, longest side analysed: a digit of 15 % of the frame still has 19 px
 CLEAN = 48  # px, images up to this side may have ink all along the border and still be "clean"
+TIGHT = 0.1  # of the border that must be exactly ground when ink lies along it
 SHARP = 40  # px, a digit lower than this is cropped again from the full-resolution pixels
 MARGIN = 0.3  # of the digit's long side, the ground kept around it for that second look
 STRIDE = 1024  # px, larger images are thinned to about this side before Pillow averages them
-EDGE = 96  # of 255, ink that counts as digit: well covered, so that sizes agree across scales
 STEP = 8  # grey levels, the faintest contrast believed (17-level images have 16)
 NOISE_KNEE = 3.0  # noise deviations below which ink is exactly 0
 SEPARATE = 2.2  # ink level over the opposite-side level: 1 for noise or grain, whatever its size
 POOR_FIT = 0.12  # ground spread over ink level above which a second reading of the ground is tried
 LOOSE_FIT = 0.16  # the same, above which no reading is believed
-CROWDED = 0.35  # share of ink above which the same
+CROWDED = 0.35  # share of ink above which a second reading is tried too
 STROKE = 0.3  # of the long side, the broadest stroke looked for among shadows
 BROAD = 0.4  # of the long side, ink this broad that runs off the image is a shadow
 CRISP = 0.12  # of the ink's level, its least step between pixels if it runs off the image
-ROUNDS = 5  # of reweighting in the ground fit
+ROUNDS = 4  # of reweighting in the ground fit
 EVEN = 0.04  # ground spread over ink level below which no local levelling is needed
-SAMPLES = 20  # samples along each side for the ground surface
-MIN_EXTENT = 0.06  # of the frame's long side: smaller marks are dust, not a digit
-SPECK = 0.12  # of the digit's long side: detached marks smaller than this are dust
-REACH = 0.22  # of the main piece's long side plus twice a detached stroke's: how far that may be
-CRUMBS = 60  # pieces, beyond which a main piece with under a third of all ink is grain, not a digit
+SAMPLES = 16  # points along each side at which the ground surface is fitted
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Box = tuple[int, int, int, int]  # left, top, right, bottom, the last two exclusive
 
 
 class Found(NamedTuple):
-    """Ink (h, w) uint8, 0 = ground to 255 = ink, and where it was: left, top, right, bottom in px."""
+    """Ink (h, w) uint8, 0 = ground to 255 = ink, and its left, top, right, bottom in the image."""
 
     ink: Bytes
     box: tuple[float, float, float, float]
@@ -53,7 +55,10 @@ class Reading(NamedTuple):
 
 
 def find_ink(pixels: Bytes) -> Bytes | None:
-    """(H, W) grey or (H, W, 3) RGB uint8 -> tight (h, w) uint8 ink, 255 = full, or None if blank."""
+    """The ink of one digit in (H, W) grey or (H, W, 3) RGB uint8 pixels.
+
+    Returns a tight (h, w) uint8 crop, 0 = ground to 255 = full ink; None for a blank image.
+    """
     found = locate_ink(pixels)
     return None if found is None else found.ink
 
@@ -62,7 +67,7 @@ def locate_ink(pixels: Bytes) -> Found | None:
     """As find_ink, with the box of the crop in the image's own pixels."""
     level = _clean_levels(pixels)
     if level is not None:
-        part = _digit_box(level, clean=True)
+        part = digit_box(level, clean=True)
         return None if part is None else _cropped(*part, (0, 0, 1.0))
     first = _look(pixels, (0, 0))
     if first is None or max(first.ink.shape) >= SHARP or max(pixels.shape[:2]) <= WORK:
@@ -77,7 +82,7 @@ def _look(pixels: Bytes, corner: tuple[int, int]) -> Found | None:
     """Find the ink in a window of the image whose top left pixel is at this corner."""
     work, scale = _shrunk(pixels)
     level = _photo_levels(work)
-    part = None if level is None else _digit_box(level, clean=False)
+    part = None if level is None else digit_box(level, clean=False)
     return None if part is None else _cropped(*part, (*corner, scale))
 
 
@@ -93,13 +98,17 @@ def _clean_levels(pixels: Bytes) -> Bytes | None:
         return None
     data = pixels.tobytes()
     ring = data[:width] + data[-width:] + data[::width] + data[width - 1 :: width]
-    low, high = Image.frombuffer("L", (width, height), data, "raw", "L", 0, 1).getextrema()
+    low, high = cast(
+        "tuple[int, int]",
+        Image.frombuffer("L", (width, height), data, "raw", "L", 0, 1).getextrema(),
+    )
     ground = ring[0]
     if ring.count(ground) != len(ring):
         if max(height, width) > CLEAN:
             return None
-        ground = _tight_ground(data, ring, low, high)
-        if ring.count(ground) < 0.3 * len(ring):
+        corners = bytes((data[0], data[width - 1], data[-width], data[-1]))
+        ground = _tight_ground(data, ring, corners, low, high)
+        if ring.count(ground) < TIGHT * len(ring):
             return None
     if ground != low and ground != high:
         return None
@@ -107,12 +116,12 @@ def _clean_levels(pixels: Bytes) -> Bytes | None:
     return np.frombuffer(data.translate(table), np.uint8).reshape(height, width)
 
 
-def _tight_ground(data: bytes, ring: bytes, low: int, high: int) -> int:
-    """Which extreme is the ground, by votes of all pixels, the border and (twice) the corners."""
+def _tight_ground(data: bytes, ring: bytes, corners: bytes, low: int, high: int) -> int:
+    """Which extreme is the ground: the one nearer to most of the pixels, border and corners."""
     middle = (low + high + 1) // 2
     bright = bytes(middle) + b"\1" * (256 - middle)
-    shares = sum(data.translate(bright)) / len(data) + sum(ring.translate(bright)) / len(ring)
-    return high if shares > 1 else low
+    shares = sum(sum(part.translate(bright)) / len(part) for part in (data, ring, corners))
+    return high if shares > 1.5 else low
 
 
 @lru_cache(maxsize=1024)
@@ -156,7 +165,9 @@ def _surface(planes: Floats, height: int, width: int, ground: Mask | None) -> Fl
     order = 1 if min(height, width) <= CLEAN // 2 else 6 if ground is None else 3
     terms = terms[:order]
     at, values = terms[:, index], planes[:, index]
-    weight = np.ones(len(index), np.float32) if ground is None else ground[index].astype(np.float32)
+    weight: Floats = np.ones(len(index), np.float32)
+    if ground is not None:
+        weight = ground[index].astype(np.float32)
     prior = np.diag(np.full(order, 1e-3 * len(index), np.float32))
     prior[0, 0] = 1e-4
     for _ in range(ROUNDS):
@@ -165,7 +176,8 @@ def _surface(planes: Floats, height: int, width: int, ground: Mask | None) -> Fl
         off = values - coef.T @ at
         square = (off * off).sum(axis=0)
         weight = 1 / (1 + square / np.float32(max(_middle(square[weight > 0.1]), 4.0))) ** 2
-    return coef.T @ terms
+    surface = coef.T @ terms
+    return surface.astype(np.float32, copy=False)
 
 
 def _middle(values: Floats) -> float:
@@ -185,7 +197,8 @@ def _likely_ground(planes: Floats, height: int, width: int) -> Mask:
     edge = (
         float(bright[0].mean() + bright[-1].mean() + bright[:, 0].mean() + bright[:, -1].mean()) / 4
     )
-    return bright.ravel() == (0.5 * edge + float(bright.mean()) > 0.75)
+    likely: Mask = bright.ravel() == (0.5 * edge + float(bright.mean()) > 0.75)
+    return likely
 
 
 def _ink_axis(off: Floats) -> Floats:
@@ -200,7 +213,8 @@ def _ink_axis(off: Floats) -> Floats:
         axis = moment @ (axis / max(float(np.abs(axis).max()), 1e-6))
     axis = axis / max(float(np.sqrt((axis * axis).sum())), 1e-6)
     line = axis @ off
-    return -axis if np.dot(line * line, line) < 0 else axis
+    towards: Floats = -axis if np.dot(line * line, line) < 0 else axis
+    return towards
 
 
 def _mean_level(signed: Floats) -> float:
@@ -220,21 +234,20 @@ def _level_ground(signed: Floats, level: float, height: int, width: int) -> Floa
     count = Image.fromarray(paper).resize(size, Image.Resampling.BOX)
     grid = np.asarray(total) / (np.asarray(count) + np.float32(0.15))
     local = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
-    return signed - np.asarray(local).ravel()
+    flat: Floats = signed - np.asarray(local).ravel()
+    return flat
 
 
 def _reading(signed: Floats) -> Reading:
+    """Judge (H*W,) signed differences from a ground."""
     level = _mean_level(signed)
     paper = signed < 0.4 * level
     rest = signed * paper
-    return Reading(
-        signed,
-        level,
-        float(np.sqrt(np.dot(rest, rest) / max(np.count_nonzero(paper), 1))) / max(level, 1.0),
-    )
+    power = float(np.dot(rest, rest)) / max(int(np.count_nonzero(paper)), 1)
+    return Reading(signed, level, float(np.sqrt(power)) / max(level, 1.0))
 
 
-def _extreme(image: Bytes, window: int, pick: np.ufunc) -> Bytes:
+def _extreme(image: NDArray[np.int16], window: int, pick: np.ufunc) -> NDArray[np.int16]:
     """Running maximum or minimum over window x window (clipped at the borders), by doubling."""
     for _ in range(2):
         image = np.pad(image.T, ((window // 2, window // 2), (0, 0)), "edge")
@@ -275,11 +288,10 @@ def _like_strokes(found: Reading, height: int, width: int, anywhere: bool = Fals
     down, right = ink[1:] != ink[:-1], ink[:, 1:] != ink[:, :-1]
     outline = np.count_nonzero(down) + np.count_nonzero(right)
     steps = (
-        np.abs(signed[1:] - signed[:-1])[down].sum()
-        + np.abs(signed[:, 1:] - signed[:, :-1])[right].sum()
+        np.abs(np.diff(signed, axis=0))[down].sum() + np.abs(np.diff(signed, axis=1))[right].sum()
     )
     broad = 2.5 * np.count_nonzero(ink) > BROAD * max(height, width) * outline
-    return not broad and float(steps) > CRISP * found.level * outline
+    return not broad and bool(steps > CRISP * found.level * outline)
 
 
 def _best_reading(planes: Floats, height: int, width: int) -> Reading | None:
@@ -296,7 +308,8 @@ def _best_reading(planes: Floats, height: int, width: int) -> Reading | None:
         return found
     if split.spread < found.spread and _like_strokes(split, height, width):
         found = split
-        if split.spread < POOR_FIT and _sides(split, height, width, 0.4) == 4:
+        sides = _sides(split, height, width, 0.4)
+        if split.spread < POOR_FIT * (sides == 4) + 0.5 * POOR_FIT * (sides == 3):
             return split
     if min(height, width) <= CLEAN // 2:
         return found
@@ -336,120 +349,3 @@ def _cropped(level: Bytes, box: Box, frame: tuple[int, int, float]) -> Found:
     left, top, scale = frame
     place = (left + x0 * scale, top + y0 * scale, left + x1 * scale, top + y1 * scale)
     return Found(np.ascontiguousarray(level[y0:y1, x0:x1]), place)
-
-
-def _digit_box(level: Bytes, clean: bool) -> tuple[Bytes, Box] | None:
-    """The (H, W) levels without pieces of neighbours, and the box of the digit's ink in them."""
-    mask = level > EDGE
-    rows, cols = mask.any(axis=1).tobytes(), mask.any(axis=0).tobytes()
-    y0, y1, x0, x1 = rows.find(1), rows.rfind(1) + 1, cols.find(1), cols.rfind(1) + 1
-    if max(x1 - x0, y1 - y0) < max(3, MIN_EXTENT * max(mask.shape)):
-        return None
-    apart = 0 in rows[y0:y1] or 0 in cols[x0:x1]
-    touching = x0 == 0 or y0 == 0 or y1 == len(rows) or x1 == len(cols)
-    if apart or (touching and not clean):
-        return _main_box(level, mask)
-    return level, (x0, y0, x1, y1)
-
-
-class Runs(NamedTuple):
-    """Horizontal runs of a mask: row, first and last + 1 column, and the piece each belongs to."""
-
-    row: NDArray[np.intp]
-    start: NDArray[np.intp]
-    stop: NDArray[np.intp]
-    piece: NDArray[np.intp]
-
-
-def _runs(mask: Mask) -> Runs:
-    """The runs of (H, W) joined into 8-connected pieces numbered from 0."""
-    height, width = mask.shape
-    step = width + 2  # two columns of ground, so that runs of neighbouring rows stay apart
-    flat = np.zeros((height, step), np.int8)
-    flat[:, 1:-1] = mask
-    change = np.flatnonzero(np.diff(flat.ravel()))
-    start, stop = change[::2], change[1::2]
-    first = np.searchsorted(stop, start + step).tolist()
-    last = np.searchsorted(start, stop + step, side="right").tolist()
-    root = list(range(len(first)))
-    for i, (a, b) in enumerate(zip(first, last)):
-        for j in range(a, b):
-            p, q = i, j
-            while root[p] != p:
-                p = root[p]
-            while root[q] != q:
-                q = root[q]
-            root[max(p, q)] = min(p, q)
-    for i, p in enumerate(root):
-        root[i] = root[p]
-    piece = np.unique(root, return_inverse=True)[1]
-    return Runs(start // step, start % step, stop % step, piece)
-
-
-def _extents(runs: Runs) -> NDArray[np.int64]:
-    """One row a piece: left, top, right, bottom, area."""
-    table = np.zeros((int(runs.piece.max()) + 1, 5), np.int64)
-    table[:, :2] = np.iinfo(np.int64).max
-    np.minimum.at(table[:, 0], runs.piece, runs.start)
-    np.minimum.at(table[:, 1], runs.piece, runs.row)
-    np.maximum.at(table[:, 2], runs.piece, runs.stop)
-    np.maximum.at(table[:, 3], runs.piece, runs.row + 1)
-    np.add.at(table[:, 4], runs.piece, runs.stop - runs.start)
-    return table
-
-
-def _main_box(level: Bytes, mask: Mask) -> tuple[Bytes, Box] | None:
-    """As _digit_box, from the main piece and the strokes that belong to it."""
-    height, width = mask.shape
-    frame = max(height, width)
-    runs = _runs(mask)
-    table = _extents(runs)
-    x0, y0, x1, y1, area = table.T
-    extent = np.maximum(x1 - x0, y1 - y0)
-    at_edge = (x0 == 0) | (y0 == 0) | (x1 == width) | (y1 == height)
-    ruled = _ruled(table, height, width)
-    ruled &= bool(((extent >= 0.15 * frame) & ~ruled).any())
-    main = int((area * np.where(at_edge, 1, 4) * ~ruled).argmax())
-    size = int(extent[main])
-    dust = len(table) > CRUMBS and 3 * area[main] < area[~at_edge].sum()
-    if dust or size < max(3, MIN_EXTENT * frame):
-        return None
-    foreign = ruled | (at_edge & ~at_edge[main])
-    left = np.flatnonzero((extent >= SPECK * size) & ~foreign)
-    box = table[main, :4].copy()
-    while len(left):
-        gap = np.maximum(
-            np.maximum(x0[left] - box[2], box[0] - x1[left]),
-            np.maximum(y0[left] - box[3], box[1] - y1[left]),
-        )
-        near = gap <= REACH * (size + 2 * extent[left])
-        if not near.any():
-            break
-        box[:2] = np.minimum(box[:2], table[left[near], :2].min(axis=0))
-        box[2:] = np.maximum(box[2:], table[left[near], 2:4].max(axis=0))
-        left = left[~near]
-    inside = foreign & (x0 < box[2]) & (x1 > box[0]) & (y0 < box[3]) & (y1 > box[1])
-    if inside.any():
-        level = _without(level, mask, runs, inside)
-    return level, (int(box[0]), int(box[1]), int(box[2]), int(box[3]))
-
-
-def _without(level: Bytes, mask: Mask, runs: Runs, foreign: Mask) -> Bytes:
-    """Levels with the foreign pieces, and their soft edges two pixels wide, set to ground."""
-    near = np.zeros_like(mask)
-    own = mask.copy()
-    drop = foreign[runs.piece]
-    for row, start, stop in zip(
-        runs.row[drop].tolist(), runs.start[drop].tolist(), runs.stop[drop].tolist()
-    ):
-        own[row, start:stop] = False
-        near[max(0, row - 2) : row + 3, max(0, start - 2) : stop + 2] = True
-    return np.where(near & ~own, np.uint8(0), level)
-
-
-def _ruled(table: NDArray[np.int64], height: int, width: int) -> Mask:
-    """Pieces that look like a ruled line or a printed frame: right across, and thin."""
-    wide, high, area = table[:, 2] - table[:, 0], table[:, 3] - table[:, 1], table[:, 4]
-    across, down = wide >= 0.8 * width, high >= 0.8 * height
-    line = (across & (high < 0.08 * height)) | (down & (wide < 0.08 * width))
-    return line | (across & down & (area < 0.08 * height * width))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -23,7 +23,7 @@ MAX_MANIFEST_BYTES = 16 << 20
 
 # The parameters that each kind of preprocessing takes.
 PREPROCESSING_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "ink": ("max_stretch",),
+    "ink": ("max_stretch", "spread", "reach"),
     "fit": ("fill",),
     "crop": (),
     "stretch": (),
@@ -62,6 +62,10 @@ class Preprocessing:
     part with the input's proportions. `stretch`: the whole image, proportions not kept."""
     max_stretch: float = 2.0
     """`ink`: how far the shorter side of the crop may be stretched towards the longer, >= 1."""
+    spread: float = 0.6
+    """`ink`: how much the spread of the ink, against its edges, fixes the box, 0 to 1."""
+    reach: float = 1.95
+    """`ink`: half the box that the spread asks for, in standard deviations of the ink."""
     fill: int = 0
     """`fit`: the value of the pixels that the image does not cover, 0 to 255."""
 
@@ -151,11 +155,12 @@ class ModelSpec:
         known = {key: text for key, text in metadata.items() if key in _SPEC_KEYS}
         try:
             data = {key: json.loads(text) for key, text in known.items()}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BundleError(f"{where}: its metadata is not JSON ({error})") from None
         return cls.from_json(data, where)
 
 
+_ANY = sys.float_info.max
 _SPEC_KEYS = (
     "schema_version",
     "name",
@@ -309,9 +314,11 @@ def _preprocessing_from_json(data: Mapping[str, Any], where: str) -> Preprocessi
     if unknown:
         raise BundleError(f"{where}: {kind!r} takes no parameter {unknown[0]!r}")
     values: dict[str, Any] = {}
-    if "max_stretch" in parameters:
+    if kind == "ink":
         values["max_stretch"] = _number(data, "max_stretch", 1.0, 100.0, where)
-    if "fill" in parameters:
+        values["spread"] = _number(data, "spread", 0.0, 1.0, where)
+        values["reach"] = _number(data, "reach", 0.1, 100.0, where)
+    if kind == "fit":
         values["fill"] = _whole(data, "fill", 0, 255, where)
     return Preprocessing(kind, **values)
 
@@ -321,7 +328,7 @@ def _file_from_json(data: Any, where: str) -> BundleFile:
         raise BundleError(f"{where}: expected a JSON object, found {_kind(data)}")
     path = _take(data, "path", str, where)
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in path or str(pure) != path:
+    if pure.is_absolute() or ".." in pure.parts or str(pure) != path or not _plain(path):
         raise BundleError(f"{where}: path {path!r} leaves the bundle or is not in plain form")
     sha256 = _take(data, "sha256", str, where)
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
@@ -333,8 +340,14 @@ def _file_from_json(data: Any, where: str) -> BundleFile:
         sha256=sha256,
         format=_take(data, "format", str, where),
         precision=_take(data, "precision", str, where) if "precision" in data else None,
-        measured={key: value for key, value in data.items() if key not in described},
+        measured={
+            key: _number(data, key, -_ANY, _ANY, where) for key in data if key not in described
+        },
     )
+
+
+def _plain(path: str) -> bool:
+    return "\\" not in path and path.isprintable()
 
 
 def _take(data: Mapping[str, Any], key: str, kind: type[T], where: str) -> T:
@@ -350,7 +363,7 @@ def _number(data: Mapping[str, Any], key: str, low: float, high: float, where: s
     value = data.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BundleError(f"{where}: {key!r} is {_kind(value)}, expected a number")
-    if not math.isfinite(value) or not low <= value <= high:
+    if not low <= value <= high:  # so not for NaN either
         raise BundleError(f"{where}: {key!r} is {value}, expected {low:g} to {high:g}")
     return value
 

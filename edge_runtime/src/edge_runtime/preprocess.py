@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -101,7 +102,7 @@ def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
     """
     upright = _upright(image)
     mode = upright.mode
-    if mode in ("L", "RGB"):
+    if mode in ("L", "RGB") and not upright.has_transparency_data:
         return np.asarray(upright)
     if mode == "1":
         return np.asarray(upright.convert("L"))
@@ -164,7 +165,8 @@ def prepare(
         ink = find_ink(pixels)
         if ink is None:
             return np.zeros(spec.shape, dtype=np.uint8)
-        tensor = fit_ink(ink[None], side=spec.height, max_stretch=preprocessing.max_stretch)[0]
+        how = preprocessing
+        tensor = fit_ink(ink, spec.height, how.max_stretch, how.spread, how.reach)
         return np.repeat(tensor[..., None], spec.channels, axis=2)
     image = Image.fromarray(pixels).convert("L" if spec.channels == 1 else "RGB")
     placed = _place(image, (spec.width, spec.height), preprocessing)
@@ -201,6 +203,10 @@ def read_pixels(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[np
     if isinstance(source, np.ndarray):
         return source
     if isinstance(source, Image.Image):
+        try:
+            source.load()
+        except (*_DAMAGED, struct.error) as error:
+            raise ImageError("corrupt", _one_line(error)) from None
         return image_pixels(source)
     if isinstance(source, bytes):
         return decode(source, max_pixels)
@@ -213,6 +219,11 @@ def read_pixels(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[np
         return decode(source, max_pixels)
     except ImageError as error:
         raise ImageError(error.status, f"{os.fspath(source)}: {error}") from None
+
+
+def ignore_decoder_warnings() -> None:
+    """For a process of this package's own: what Pillow warns of already shows in the results."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _one_line(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Literal
 
@@ -14,6 +15,8 @@ Format = Literal["csv", "jsonl"]
 
 # A name that is not UTF-8 keeps its bytes visible instead of ending the run.
 _ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}
+# Python's csv leaves a lone carriage return unquoted before 3.13, and cannot read that back.
+_QUOTED = re.compile(r'[,"\r\n]')
 
 
 class Sink:
@@ -45,21 +48,21 @@ class Sink:
             row = [result.path, result.status, "", "", result.error or ""]
             return row + [""] * (2 * (self.top_k - 1))
         row = [result.path, result.status, found.label, _score(found.score), ""]
-        for label, score in found.top[1:]:
+        for label, score in found.top[1 : self.top_k]:
             row += [label, _score(score)]
         return row + [""] * (2 * self.top_k + 3 - len(row))
 
     def _object(self, result: Result) -> str:
         found = result.prediction
         row: dict[str, object] = {
-            "path": result.path,
+            "path": written(result.path),
             "status": result.status,
             "label": found and found.label,
             "score": found and round(found.score, 6),
-            "error": result.error,
+            "error": result.error and written(result.error),
         }
         if self.top_k > 1:
-            top = found.top if found else ()
+            top = found.top[: self.top_k] if found else ()
             row["top"] = [{"label": label, "score": round(score, 6)} for label, score in top]
         return json.dumps(row, ensure_ascii=False) + "\n"
 
@@ -96,19 +99,24 @@ class Sink:
             return row["path"], row["status"]
         if text.count('"') % 2:
             return None
-        fields = next(csv.reader(io.StringIO(text, newline="")))
+        try:
+            fields = next(csv.reader(io.StringIO(text, newline="")))
+        except csv.Error as error:
+            raise ValueError(f"not a row of CSV ({error})") from None
         return fields[0], fields[1]
 
 
-def written_path(path: str) -> str:
-    """The path as it stands in an output: bytes that are not UTF-8 made visible."""
-    return path.encode(**_ENCODING).decode("utf-8")
+def written(text: str) -> str:
+    """A path, or text with one in it, as an output holds it: bytes that are not UTF-8 visible."""
+    return text.encode(**_ENCODING).decode("utf-8")
 
 
 def _csv_bytes(rows: Iterable[list[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode(**_ENCODING)
+    return "".join(",".join(map(_csv_field, row)) + "\n" for row in rows).encode(**_ENCODING)
+
+
+def _csv_field(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
 def _score(score: float) -> str:

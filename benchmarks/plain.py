@@ -1,0 +1,24 @@
+"""What a user would write first: plain.py FOLDER MODEL BATCH, the whole image squeezed in."""
+
+import os
+import sys
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+folder, model, batch = sys.argv[1], sys.argv[2], int(sys.argv[3])
+session = onnxruntime.InferenceSession(model)
+name = session.get_inputs()[0].name
+_, height, width, _ = session.get_inputs()[0].shape
+files = sorted(os.listdir(folder))
+for start in range(0, len(files), batch):
+    tensors = []
+    for file in files[start : start + batch]:
+        with Image.open(os.path.join(folder, file)) as image:
+            tensors.append(np.asarray(image.convert("L").resize((width, height))))
+    answer = session.run(None, {name: np.stack(tensors)[..., None]})[0]
+    for file, row in zip(files[start : start + batch], answer, strict=True):
+        print(file, row.argmax(), row.max())

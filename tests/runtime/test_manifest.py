@@ -1,0 +1,209 @@
+"""The manifest: what is written is read back, and what is not understood is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime import BundleError
+from edge_runtime.classifier import BUILT_IN
+from edge_runtime.manifest import (
+    MAX_MANIFEST_BYTES,
+    BundleFile,
+    InputSpec,
+    Manifest,
+    ModelSpec,
+    Preprocessing,
+    read_verified,
+)
+
+from .helpers import edit_manifest, flip_byte
+
+WHERE = "some/manifest.json"
+TEXT = (BUILT_IN / "manifest.json").read_text("utf-8")
+
+PREPROCESSINGS = [
+    Preprocessing("ink", max_stretch=3.5),
+    Preprocessing("fit", fill=255),
+    Preprocessing("crop"),
+    Preprocessing("stretch"),
+]
+
+
+def spec_with(preprocessing: Preprocessing) -> ModelSpec:
+    return ModelSpec(
+        name="chars",
+        version="2.0",
+        labels=("ä", 'a "quoted", one', "日本"),
+        input=InputSpec(height=28, width=20, channels=3, name="x"),
+        preprocessing=preprocessing,
+        output="y",
+        min_score=0.25,
+    )
+
+
+def test_the_built_in_manifest_is_written_back_byte_for_byte() -> None:
+    assert Manifest.load(BUILT_IN).dumps() == TEXT
+
+
+@pytest.mark.parametrize("preprocessing", PREPROCESSINGS, ids=lambda p: p.kind)
+def test_a_manifest_and_onnx_metadata_carry_the_whole_spec(preprocessing: Preprocessing) -> None:
+    spec = spec_with(preprocessing)
+    file = BundleFile("a/b.onnx", 12, "0" * 64, "onnx", "int8", {"accuracy": 0.5})
+    manifest = Manifest(spec, (file,), {"temperature": 1.5}, {"seed": 7})
+    assert Manifest.loads(manifest.dumps(), WHERE) == manifest
+    assert ModelSpec.from_metadata(spec.to_metadata() | {"foreign": "not JSON"}, "m.onnx") == spec
+
+
+def test_only_the_parameters_of_its_kind_stand_in_a_preprocessing() -> None:
+    assert Preprocessing("crop").to_json() == {"kind": "crop"}
+    assert Preprocessing("fit", fill=9).to_json() == {"kind": "fit", "fill": 9}
+
+
+def put(*keys: str | int, value: object) -> Callable[[Any], None]:
+    def change(data: Any) -> None:
+        for key in keys[:-1]:
+            data = data[key]
+        data[keys[-1]] = value
+
+    return change
+
+
+def drop(*keys: str | int) -> Callable[[Any], None]:
+    def change(data: Any) -> None:
+        for key in keys[:-1]:
+            data = data[key]
+        del data[keys[-1]]
+
+    return change
+
+
+REFUSED = {
+    "a newer schema": (put("schema_version", value=99), ["schema_version is 99", "reads 1"]),
+    "schema as text": (put("schema_version", value="1"), ["schema_version", "a string"]),
+    "schema as true": (put("schema_version", value=True), ["schema_version", "true or false"]),
+    "no labels": (drop("labels"), ["'labels' is missing"]),
+    "one label": (put("labels", value=["a"]), ["1 labels", "expected 2"]),
+    "a label twice": (put("labels", 3, value="0"), ["'0' stands twice"]),
+    "an empty label": (put("labels", 3, value=""), ["non-empty"]),
+    "a number as label": (put("labels", 3, value=3), ["strings"]),
+    "labels as text": (put("labels", value="0123456789"), ["'labels' is a string", "a list"]),
+    "unknown kind": (put("preprocessing", "kind", value="blur"), ["'blur'", "knows ink"]),
+    "unknown parameter": (put("preprocessing", "sigma", value=1), ["'ink'", "'sigma'"]),
+    "another kind's parameter": (put("preprocessing", "fill", value=1), ["'ink'", "'fill'"]),
+    "parameter missing": (drop("preprocessing", "max_stretch"), ["'max_stretch'", "a number"]),
+    "parameter too small": (put("preprocessing", "max_stretch", value=0.5), ["0.5", "1 to 100"]),
+    "parameter not finite": (put("preprocessing", "max_stretch", value=float("nan")), ["nan"]),
+    "a number beyond floats": (put("min_score", value=10**400), ["min_score", "0 to 1"]),
+    "min_score above one": (put("min_score", value=1.5), ["1.5", "0 to 1"]),
+    "zero height": (put("input", "height", value=0), ["'height' is 0", "1 to 4096"]),
+    "huge width": (put("input", "width", value=10**9), ["'width' is 1000000000", "4096"]),
+    "height as a fraction": (put("input", "height", value=16.0), ["'height' is a number"]),
+    "two channels": (put("input", "channels", value=2), ["channels is 2", "1 or 3"]),
+    "floats as input": (put("input", "dtype", value="float32"), ["'float32'", "'uint8'"]),
+    "channels first": (put("input", "layout", value="NCHW"), ["'NCHW'", "'NHWC'"]),
+    "logits as output": (put("output", "kind", value="logits"), ["'logits'", "'probabilities'"]),
+    "a path upwards": (put("files", 0, "path", value="../model.onnx"), ["'../model.onnx'"]),
+    "a path inside and out": (put("files", 0, "path", value="a/../../x"), ["'a/../../x'"]),
+    "an absolute path": (put("files", 0, "path", value="/etc/passwd"), ["'/etc/passwd'"]),
+    "a Windows path": (put("files", 0, "path", value="..\\x"), ["leaves the bundle"]),
+    "a NUL in a path": (put("files", 0, "path", value="a\0b"), ["'a\\x00b'"]),
+    "a path twice": (put("files", 0, "path", value="model.onnx"), ["'model.onnx' stands twice"]),
+    "a short hash": (put("files", 0, "sha256", value="abc"), ["'abc'", "64"]),
+    "negative bytes": (put("files", 0, "bytes", value=-1), ["'bytes' is -1"]),
+    "a file as text": (put("files", 0, value="model.onnx"), ["files[0]", "a string"]),
+    "an accuracy as text": (
+        put("files", 0, "accuracy", value="all"),
+        ["files[0]", "'accuracy' is a string"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), REFUSED.values(), ids=REFUSED)
+def test_what_is_not_understood_is_refused_in_one_line(
+    change: Callable[[Any], None], words: list[str]
+) -> None:
+    data = json.loads(TEXT)
+    change(data)
+    with pytest.raises(BundleError) as refused:
+        Manifest.loads(json.dumps(data), WHERE)
+    message = str(refused.value)
+    assert message.startswith(WHERE)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"\xff\xfe{", b"[" * 100_000, b"9" * 5_000, b"[]", b"null"],
+    ids=["empty", "cut", "not UTF-8", "nested", "long number", "a list", "null"],
+)
+def test_a_manifest_that_is_not_a_json_object_is_refused_in_one_line(text: bytes) -> None:
+    with pytest.raises(BundleError, match="JSON") as refused:
+        Manifest.loads(text, WHERE)
+    assert str(refused.value).startswith(WHERE)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000], ids=["cut", "nested"])
+def test_metadata_that_is_not_json_is_refused(text: str) -> None:
+    metadata = spec_with(Preprocessing("crop")).to_metadata() | {"labels": text}
+    with pytest.raises(BundleError, match=r"^m\.onnx: its metadata is not JSON"):
+        ModelSpec.from_metadata(metadata, "m.onnx")
+
+
+def test_a_missing_and_an_endless_manifest_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"manifest\.json: cannot be read"):
+        Manifest.load(tmp_path)
+    (tmp_path / "manifest.json").write_bytes(b" " * (MAX_MANIFEST_BYTES + 1))
+    with pytest.raises(BundleError, match=r"manifest\.json: larger than"):
+        Manifest.load(tmp_path)
+
+
+def test_every_file_of_the_bundle_has_the_hash_that_the_manifest_says() -> None:
+    manifest = Manifest.load(BUILT_IN)
+    here = [file for file in manifest.files if (BUILT_IN / file.path).exists()]
+    assert {"model.onnx", "model.int8.onnx", "golden/golden.json"} <= {f.path for f in here}
+    for file in here:
+        assert len(read_verified(BUILT_IN, file)) == file.bytes
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "longer", "absent"])
+def test_a_damaged_file_is_refused_with_its_name_and_both_hashes(
+    bundle: Path, damage: str
+) -> None:
+    file = Manifest.load(bundle).find("onnx", "fp32")
+    assert file is not None
+    path = bundle / file.path
+    if damage == "flipped":
+        flip_byte(path)
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif damage == "longer":
+        path.write_bytes(path.read_bytes() + b"\0")
+    else:
+        path.unlink()
+    with pytest.raises(BundleError) as refused:
+        read_verified(bundle, file)
+    message = str(refused.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    if damage == "absent":
+        assert "cannot be read" in message
+    else:
+        assert file.sha256 in message
+        assert message.count("SHA-256 is ") == 1
+        found = message.split("SHA-256 is ")[1][:64]
+        assert len(found) == 64
+        assert found != file.sha256
+    assert ("longer" in message) == (damage == "longer")
+
+
+def test_a_precision_that_the_bundle_lacks_is_not_found(bundle: Path) -> None:
+    edit_manifest(bundle, lambda data: data["files"].clear())
+    assert Manifest.load(bundle).find("onnx", "fp32") is None

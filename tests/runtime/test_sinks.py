@@ -1,0 +1,129 @@
+"""The written rows: the contract's columns and keys, any name, and where a cut output ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from typing import get_args
+
+import pytest
+
+from edge_runtime import Prediction, Result, Score
+from edge_runtime.sinks import Format, Sink, written
+
+FORMATS = get_args(Format)
+TOP = (Score("7", 0.9876543), Score("1", 0.01), Score("2", 0.002))
+NAMES = [
+    "plain.png",
+    "with, comma.png",
+    'a "quoted" name.png',
+    "two\nlines.png",
+    '"\n",\n"',
+    "carriage\rreturn.png",
+    "both\r\n.png",
+    " leading and trailing ",
+    "日本/ä.png",
+    os.fsdecode(b"not-utf8-\xff.png"),
+    "back\\slash.png",
+    "'=1+2",
+    "\u2028\x0b\x0c\x85.png",
+]
+
+
+def read(path: str) -> Result:
+    return Result(path, "ok", Prediction("7", TOP[0].score, 7, TOP), None)
+
+
+RESULTS = [
+    *(read(name) for name in NAMES),
+    Result("bad.png", "corrupt", None, 'truncated, "so it says"\nand more'),
+    Result("blank.png", "ok", Prediction("unknown", 0.0, -1, ()), None),
+]
+
+
+def output(sink: Sink, results: list[Result] = RESULTS) -> bytes:
+    return sink.header() + sink.rows(results)
+
+
+def test_csv_has_exactly_the_columns_of_the_contract() -> None:
+    assert output(Sink("csv"), [read("a.png"), *RESULTS[-2:]]).decode() == (
+        "path,status,label,score,error\n"
+        "a.png,ok,7,0.987654,\n"
+        'bad.png,corrupt,,,"truncated, ""so it says""\nand more"\n'
+        "blank.png,ok,unknown,0.000000,\n"
+    )
+
+
+def test_csv_with_top_k_adds_a_pair_of_columns_for_each_further_label() -> None:
+    assert output(Sink("csv", 3), [read("a.png"), *RESULTS[-1:]]).decode() == (
+        "path,status,label,score,error,label_2,score_2,label_3,score_3\n"
+        "a.png,ok,7,0.987654,,1,0.010000,2,0.002000\n"
+        "blank.png,ok,unknown,0.000000,,,,,\n"
+    )
+
+
+def test_jsonl_has_exactly_the_keys_of_the_contract() -> None:
+    lines = output(Sink("jsonl"), [read("a.png"), *RESULTS[-2:]]).decode().splitlines()
+    first = {"path": "a.png", "status": "ok", "label": "7", "score": 0.987654, "error": None}
+    failed = {"path": "bad.png", "status": "corrupt", "label": None, "score": None}
+    assert [json.loads(line) for line in lines] == [
+        first,
+        failed | {"error": RESULTS[-2].error},
+        {"path": "blank.png", "status": "ok", "label": "unknown", "score": 0.0, "error": None},
+    ]
+    assert list(json.loads(lines[0])) == ["path", "status", "label", "score", "error"]
+
+
+def test_jsonl_with_top_k_lists_the_labels_best_first() -> None:
+    lines = output(Sink("jsonl", 2), [read("a.png"), *RESULTS[-2:]]).decode().splitlines()
+    rounded = [{"label": label, "score": round(score, 6)} for label, score in TOP[:2]]
+    assert [json.loads(line)["top"] for line in lines] == [rounded, [], []]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_name_is_read_back_by_an_ordinary_parser(format: Format) -> None:
+    text = output(Sink(format, 3)).decode("utf-8")
+    if format == "csv":
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    else:
+        rows = [json.loads(line) for line in text.split("\n")[:-1]]
+    assert len(rows) == len(RESULTS)
+    for row, result in zip(rows, RESULTS, strict=True):
+        assert row["path"] == written(result.path)
+        assert row["path"] == result.path or "\\udcff" in row["path"]
+        assert row["error"] == (result.error or ("" if format == "csv" else None))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("top_k", [1, 3])
+def test_an_output_cut_at_any_byte_is_known_up_to_its_last_whole_row(
+    format: Format, top_k: int
+) -> None:
+    sink = Sink(format, top_k)
+    whole = output(sink)
+    ends = [len(sink.header())]
+    for result in RESULTS:
+        ends.append(ends[-1] + len(sink.rows([result])))
+    assert ends[-1] == len(whole)
+    for cut in range(len(whole) + 1):
+        known = list(sink.read_back(io.BytesIO(whole[:cut])))
+        expected = [end for end in ends[1:] if end <= cut]
+        assert [end for _, _, end in known] == expected
+        for (path, status, _), result in zip(known, RESULTS, strict=False):
+            assert (path, status) == (written(result.path), result.status)
+
+
+def test_an_output_with_other_columns_is_refused() -> None:
+    for earlier in (Sink("csv", 2), Sink("jsonl")):
+        with pytest.raises(ValueError, match="its first line is not 'path,status"):
+            list(Sink("csv").read_back(io.BytesIO(output(earlier))))
+    with pytest.raises(ValueError):  # noqa: PT011  json's own message
+        list(Sink("jsonl").read_back(io.BytesIO(output(Sink("csv")))))
+
+
+def test_a_header_cut_short_is_no_row() -> None:
+    header = Sink("csv").header()
+    for cut in range(len(header)):
+        assert list(Sink("csv").read_back(io.BytesIO(header[:cut]))) == []
