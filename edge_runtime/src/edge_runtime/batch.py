@@ -9,6 +9,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -152,12 +153,26 @@ def _in_processes(
             while len(pending) < workers * _CHUNKS_IN_FLIGHT and (
                 chunk := list(islice(paths, batch_size))
             ):
-                pending.append(pool.submit(_work, chunk))
+                with _interrupts_held():
+                    pending.append(pool.submit(_work, chunk))
             if not pending:
                 return
             yield from pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """A process started in here is out of Ctrl-C's reach, also while it still starts."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _worker: tuple[Classifier, int] | None = None
