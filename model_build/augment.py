@@ -5,21 +5,24 @@ Never part of the exported graph. What is drawn goes through the geometry of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.fit import fit_ink
-from edge_runtime.manifest import InputSpec, Preprocessing
+from edge_runtime.manifest import Preprocessing
 
-from .strokes import Floats, add_loop, pen_levels, splice, strokes_from_counts, unbar
+from .strokes import Floats, pen_levels, strokes_from_counts
+from .styles import Styles, restyle
 
 CANVAS = 40
 """Side of the canvas on which warped digits are drawn, in pixels."""
 TALL = 28.0
 """Nominal height of a digit on the canvas."""
-INKED = 0.4
+COARSE = 4
+"""Side of the blocks into which a canvas is counted back: a digit is then about 8 pixels tall."""
+INKED = 0.35
 """Ink above which a pixel counts as the digit's when the canvas is cropped."""
 
 
@@ -35,14 +38,14 @@ class Settings:
     elastic: float = 1.2  # sd of the displacement at the control points
     knots: int = 5  # control points per axis
     balance: float = 0.15  # sd of the log of the exponent bending each axis
+    taper: float = 0.15  # sd of the widening towards the top or the foot
+    plain: float = 0.1  # share of digits left as they are
+    coarse: float = 0.15  # share of digits counted back into blocks, as theirs were
     calm: float = 0.25  # share of digits drawn with about their own pen
     vigour: tuple[float, float] = (0.2, 1.3)  # range of the strength of a digit's warps
     small_loops: float = 0.1  # mean log exponent shrinking the loops of 6 and 9
-    unbarred: float = 0.5  # share of the sevens without a bar
-    looped: float = 0.4  # share of the twos with a loop at the foot
     pen: tuple[float, float] = (0.8, 2.6)  # half width of the pen
     narrow_ones: float = 0.5  # share of the ones squeezed towards a plain stroke
-    splice: float = 0.2  # share of digits whose lower part comes from another of their class
     soft: tuple[float, float] = (0.35, 1.2)  # softness of the edge of the ink
     jitter: float = 0.03  # sd of each edge of the crop box, share of its size
     blur: float = 0.3  # share of tensors blurred
@@ -51,6 +54,7 @@ class Settings:
     cutout: float = 0.15  # share of tensors with a small square wiped out
     noise: float = 0.04  # largest sd of the noise added to tensors
     gamma: float = 0.25  # sd of the log of the tone exponent
+    styles: Styles = field(default_factory=Styles)
 
 
 def displacement(count: int, sd: float, knots: int, rng: np.random.Generator) -> Floats:
@@ -116,6 +120,8 @@ def draw(
     exponents[0] += vigour * lowering
     powers = np.exp(exponents).astype(np.float32)
     shift = displacement(count, settings.elastic, settings.knots, rng) * _each(vigour)
+    taper = _each(vigour * rng.normal(0, settings.taper, count))
+    x *= 1 + taper * np.clip(y / 16, -1, 1)
     middle = (size - 1) / 2
     curl_y, curl_x = vigour * rng.normal(0, settings.curl, (2, count))
     round_y = _each(curl_y / 3) * (1 - np.minimum((x / 10) ** 2, 2))
@@ -148,7 +154,7 @@ def fit_canvases(
     side: int,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """Crop (N, CANVAS, CANVAS) ink and fit it as the device does, the box a little off."""
+    """Crop (N, h, w) ink and fit it as the device does, the box a little off."""
     margins = rng.normal(0, settings.jitter, (len(canvases), 4)).tolist()
     how = preprocessing
     return np.stack(
@@ -157,6 +163,14 @@ def fit_canvases(
             for canvas, margin in zip(canvases, margins, strict=True)
         ]
     )
+
+
+def counted_back(canvases: Floats) -> Floats:
+    """The mean ink of each block of (N, CANVAS, CANVAS)."""
+    side = CANVAS // COARSE
+    blocks = canvases.reshape(-1, side, COARSE, side, COARSE)
+    means: Floats = blocks.mean(axis=(2, 4))
+    return means
 
 
 def crop(canvas: Floats) -> Floats:
@@ -207,24 +221,24 @@ class StrokeDigits:
         self,
         counts: NDArray[np.floating],
         labels: NDArray[np.int64],
-        spec: InputSpec,
+        tensors: NDArray[np.uint8],
         preprocessing: Preprocessing,
         settings: Settings = Settings(),
     ) -> None:
-        """counts: (N, 8, 8), 0 to 16; labels: (N,) the digits."""
+        """counts: (N, 8, 8), 0 to 16; labels: (N,) the digits; tensors: (N, side, side, 1) uint8,
+        what the device makes of them as they are.
+        """
         self.strokes = strokes_from_counts(counts)
         self.labels = labels
         self.settings = settings
-        self._side = spec.height
+        self._tensors = tensors
+        self._side = tensors.shape[1]
         self._preprocessing = preprocessing
 
     def digits(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Every digit drawn anew, in order: (N, side, side, 1) uint8 tensors."""
         settings, labels, count = self.settings, self.labels, len(self.labels)
-        strokes = splice(self.strokes, labels, settings.splice, rng)
-        unbar(strokes, np.flatnonzero((labels == 7) & (rng.random(count) < settings.unbarred)))
-        looped = np.flatnonzero((labels == 2) & (rng.random(count) < settings.looped))
-        add_loop(strokes, looped, rng)
+        strokes = restyle(self.strokes, labels, settings.styles, rng)
         widths = np.exp(rng.normal(0, settings.stretch, count))
         own = strokes.radius + rng.normal(0, 0.3, count)
         half = np.where(rng.random(count) < settings.calm, own, rng.uniform(*settings.pen, count))
@@ -234,9 +248,15 @@ class StrokeDigits:
         lowering = settings.small_loops * ((labels == 6) * 1.0 - (labels == 9))
         lowering -= settings.long_tails * (labels == 4)
         canvases = draw(pen_levels(strokes, half, rng), widths * squeeze, settings, rng, lowering)
-        return spoil(self.fit(canvases, rng), settings, rng)
+        coarse = rng.random(count) < settings.coarse
+        fitted = np.empty_like(self._tensors)
+        fitted[coarse] = self.fit(counted_back(canvases[coarse]), rng)
+        fitted[~coarse] = self.fit(canvases[~coarse], rng)
+        plain = rng.random(count) < settings.plain
+        fitted[plain] = self._tensors[plain]
+        return spoil(fitted, settings, rng)
 
     def fit(self, canvases: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """(N, CANVAS, CANVAS) ink in [0, 1] as (N, side, side, 1) uint8 tensors."""
+        """(N, h, w) ink in [0, 1] as (N, side, side, 1) uint8 tensors."""
         fitted = fit_canvases(canvases, self.settings, self._preprocessing, self._side, rng)
         return fitted[..., None]

@@ -47,7 +47,8 @@ class Dataset:
     def strokes(self, indices: Indices, spec: InputSpec) -> StrokeDigits:
         """Those images as digits to be drawn again; they must be 8x8."""
         counts = np.stack([self.images[i] for i in indices]) * np.float32(16 / 255)
-        return StrokeDigits(counts, self.labels[indices], spec, self.preprocessing)
+        tensors = self.tensors(indices, spec)
+        return StrokeDigits(counts, self.labels[indices], tensors, self.preprocessing)
 
 
 def load_data(source: str) -> Dataset:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .augment import CANVAS, Settings, StrokeDigits, draw, sigmoid, spoil
-from .strokes import Floats, Strokes, pen_levels
+from .strokes import PAD, Floats, Strokes, curve, path_distance, pen_levels
 
 TURNED = (1, 2, 3, 4, 5, 7)  # no digits any more after a quarter turn
 MIRRORED = (3, 4, 6, 7, 9)  # no digits any more in a mirror
@@ -69,23 +69,30 @@ def pairs(
     return np.maximum(drawn[0], drawn[1])
 
 
-def segments(count: int, settings: Settings, rng: np.random.Generator, most: int = 6) -> Floats:
-    """Canvases of three to `most` straight strokes, half of them chained."""
-    ends = rng.uniform(5, CANVAS - 5, (count, most, 2, 2)).astype(np.float32)
+def scribbles(count: int, settings: Settings, rng: np.random.Generator, most: int = 5) -> Floats:
+    """Level fields of three to `most` strokes between nine places, straight or curved."""
+    size = 32 + 2 * PAD
+    ends = rng.integers(0, 3, (count, most, 2, 2))
     chained = rng.random((count, most)) < 0.5
     for k in range(1, most):
         ends[:, k, 0] = np.where(chained[:, k, None], ends[:, k - 1, 1], ends[:, k, 0])
-    y, x = np.mgrid[:CANVAS, :CANVAS].astype(np.float32)
-    start, along = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]
-    dy = y - start[:, :, 0, None, None]
-    dx = x - start[:, :, 1, None, None]
-    ay, ax = along[:, :, 0, None, None], along[:, :, 1, None, None]
-    place = np.clip((dy * ay + dx * ax) / np.maximum(ay * ay + ax * ax, 1), 0, 1)
-    distance = np.hypot(dy - place * ay, dx - place * ax)
-    unused = np.arange(most) >= rng.integers(3, most + 1, (count, 1))
-    distance[unused] = np.inf
-    level = _pens(count, settings, rng)[:, None, None] - distance.min(1)
-    return sigmoid(level * 3)
+    same = (ends[:, :, 0] == ends[:, :, 1]).all(2)
+    ends[:, :, 1] = np.where(same[..., None], 2 - ends[:, :, 0], ends[:, :, 1])
+    start, end = (PAD + 3 + 13 * ends + rng.normal(0, 1, ends.shape)).transpose(2, 0, 1, 3)
+    along = end - start
+    bulge = np.where(rng.random((count, most, 1)) < 0.4, rng.normal(0, 0.7, (count, most, 1)), 0)
+    pull = (start + end) / 2 + bulge * np.stack([-along[..., 1], along[..., 0]], 2)
+    points = np.stack([start, pull, end], 2).reshape(-1, 3, 2)
+    distance = path_distance(curve(points, 32), size).reshape(count, most, size, size)
+    distance[np.arange(most) >= rng.integers(3, most + 1, (count, 1))] = np.inf
+    levels: Floats = _pens(count, settings, rng)[:, None, None] - distance.min(1)
+    return levels
+
+
+def scribbled(count: int, settings: Settings, rng: np.random.Generator) -> Floats:
+    """Canvases of scribbles, warped as digits are."""
+    widths = np.exp(rng.normal(0, settings.stretch, count))
+    return draw(scribbles(count, settings, rng), widths, settings, rng)
 
 
 def textures(count: int, rng: np.random.Generator) -> Floats:
@@ -116,12 +123,12 @@ def textures(count: int, rng: np.random.Generator) -> Floats:
 def draw_outliers(source: StrokeDigits, count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(count, side, side, 1) uint8 tensors that show no digit, drawn from the strokes of digits."""
     strokes, labels, settings = source.strokes, source.labels, source.settings
-    quarter = count // 4
+    third = count * 28 // 100
     canvases = np.concatenate(
         [
-            turned_digits(strokes, labels, quarter, settings, rng),
-            pairs(strokes, labels, quarter, settings, rng),
-            segments(quarter, settings, rng),
+            turned_digits(strokes, labels, third, settings, rng),
+            pairs(strokes, labels, third, settings, rng),
+            scribbled(third, settings, rng),
         ]
     )
     drawn = spoil(source.fit(canvases, rng), settings, rng)

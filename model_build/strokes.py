@@ -65,10 +65,24 @@ class Strokes:
     outline: Floats  # (N, s, s): positive in the ink, negative outside
     spine: Floats  # (N, s, s): distance to the middle line of the stroke
     radius: Floats  # (N,): typical half width of the stroke
+    holes: Floats  # (N, 4): top, bottom, left, right of the largest hole; zeros if none
 
     def take(self, index: NDArray[np.integer]) -> Strokes:
         """Those of the digits, in that order."""
-        return Strokes(self.outline[index], self.spine[index], self.radius[index])
+        return Strokes(
+            self.outline[index], self.spine[index], self.radius[index], self.holes[index]
+        )
+
+
+def largest_hole(bitmap: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """Top, bottom, left, right of the largest ground enclosed by ink; zeros if there is none."""
+    marked, _ = ndimage.label(~bitmap)
+    sizes = np.bincount(marked[~bitmap])
+    sizes[marked[0, 0]] = 0
+    if not sizes.any():
+        return 0.0, 0.0, 0.0, 0.0
+    rows, columns = np.nonzero(marked == sizes.argmax())
+    return float(rows.min()), float(rows.max()), float(columns.min()), float(columns.max())
 
 
 def strokes_from_counts(counts: NDArray[np.generic]) -> Strokes:
@@ -81,81 +95,8 @@ def strokes_from_counts(counts: NDArray[np.generic]) -> Strokes:
     outline = np.where(bitmaps, inside - 0.5, 0.5 - outside).astype(np.float32)
     spine = np.stack([distance(~s) for s in skeletons]).astype(np.float32)
     radius = (outline * skeletons).sum((1, 2)) / np.maximum(skeletons.sum((1, 2)), 1)
-    return Strokes(outline, spine, radius.astype(np.float32))
-
-
-def splice(
-    strokes: Strokes, labels: NDArray[np.integer], share: float, rng: np.random.Generator
-) -> Strokes:
-    """Give a share of the digits the lower part of another digit of their class."""
-    count = len(labels)
-    partner = np.arange(count)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        partner[members] = rng.permutation(members)
-    chosen = np.flatnonzero(rng.random(count) < share)
-    other = partner[chosen]
-    size = strokes.outline.shape[1]
-    cut = rng.uniform(PAD + 8, size - PAD - 8, len(chosen)).astype(np.float32)
-    rows = np.arange(size, dtype=np.float32)
-    keep = np.clip(0.5 + (cut[:, None] - rows) / 8, 0, 1)[:, :, None]
-    outline, spine, radius = strokes.outline.copy(), strokes.spine.copy(), strokes.radius.copy()
-    outline[chosen] = keep * outline[chosen] + (1 - keep) * strokes.outline[other]
-    spine[chosen] = keep * spine[chosen] + (1 - keep) * strokes.spine[other]
-    radius[chosen] = (radius[chosen] + strokes.radius[other]) / 2
-    return Strokes(outline, spine, radius)
-
-
-def unbar(strokes: Strokes, chosen: NDArray[np.integer]) -> None:
-    """Leave only the stem between the top stroke and the foot of the chosen sevens, in place."""
-    size = strokes.outline.shape[1]
-    top, foot = PAD + 11, PAD + 28
-    x = np.arange(size, dtype=np.float32)
-
-    def stem_at(row: int) -> Floats:
-        near = np.clip(strokes.outline[chosen, row - 1 : row + 2].mean(1) + 1, 0, None) + 1e-3
-        middle: Floats = (near * x).sum(1) / near.sum(1)
-        return middle
-
-    upper, lower = stem_at(top), stem_at(foot)
-    slope = (lower - upper) / (foot - top)
-    rows = np.arange(top, foot, dtype=np.float32)
-    stem = upper[:, None] + slope[:, None] * (rows - top)
-    distance = np.abs(x - stem[:, :, None]) / np.hypot(1, slope)[:, None, None]
-    strokes.spine[chosen, top:foot] = distance
-    strokes.outline[chosen, top:foot] = strokes.radius[chosen, None, None] - distance
-
-
-def add_loop(strokes: Strokes, chosen: NDArray[np.integer], rng: np.random.Generator) -> None:
-    """Write the foot of the chosen twos as a loop with a tail to the right, in place."""
-    size = strokes.outline.shape[1]
-    low = PAD + 19
-    count = len(chosen)
-    foot = strokes.outline[chosen, low : PAD + 32] > -0.5
-    seen: NDArray[np.bool_] = np.any(foot, axis=1)
-    first = seen.argmax(1)
-    last = size - seen[:, ::-1].argmax(1)
-    span = np.maximum(last - first, 8)
-    long = span * rng.uniform(0.2, 0.36, count)
-    wide = rng.uniform(2, 4.5, count)
-    turn = rng.uniform(-0.5, 0.7, count)
-    middle_y = PAD + 30 - wide * rng.uniform(-0.5, 0.9, count)  # the tail crosses the loop
-    middle_x = first + long * rng.uniform(0.7, 1.0, count)
-    place = np.arange(size, dtype=np.float32)
-    dy = place[None, :, None] - middle_y[:, None, None]
-    dx = place[None, None, :] - middle_x[:, None, None]
-    cos, sin = np.cos(turn)[:, None, None], np.sin(turn)[:, None, None]
-    along = (cos * dx - sin * dy) / long[:, None, None]
-    across = (sin * dx + cos * dy) / wide[:, None, None]
-    reach = np.hypot(along, across)
-    ring = (np.abs(reach - 1) * np.sqrt(long * wide)[:, None, None]).astype(np.float32)
-    radius = 0.85 * strokes.radius[chosen, None, None]
-    # clear what the loop encloses, then draw the loop
-    within = np.clip((1 - reach) * np.sqrt(long * wide)[:, None, None], -8, None).astype(np.float32)
-    strokes.outline[chosen] = np.maximum(
-        np.minimum(strokes.outline[chosen], -within), radius - ring
-    )
-    strokes.spine[chosen] = np.minimum(np.maximum(strokes.spine[chosen], within), ring)
+    holes = np.array([largest_hole(b) for b in bitmaps], np.float32)
+    return Strokes(outline, spine, radius.astype(np.float32), holes)
 
 
 def pen_levels(strokes: Strokes, half_width: Floats, rng: np.random.Generator) -> Floats:
@@ -167,3 +108,21 @@ def pen_levels(strokes: Strokes, half_width: Floats, rng: np.random.Generator) -
     levels += uniform * (strokes.radius[:, None, None] - strokes.spine)
     inked: Floats = levels + change[:, None, None]
     return inked
+
+
+def curve(points: Floats, steps: int = 16) -> Floats:
+    """Points (steps, N, 2) along quadratic curves by (N, 3, 2) control points."""
+    t = np.linspace(0, 1, steps, dtype=np.float32)[:, None, None]
+    path: Floats = (1 - t) ** 2 * points[:, 0] + 2 * t * (1 - t) * points[:, 1]
+    path = path + t * t * points[:, 2]
+    return path
+
+
+def path_distance(path: Floats, size: int) -> Floats:
+    """Distances (N, size, size) to the nearest of the points (M, N, 2), as (y, x)."""
+    place = np.arange(size, dtype=np.float32)
+    nearest = np.full((path.shape[1], size, size), np.inf, np.float32)
+    for y, x in path.astype(np.float32).transpose(0, 2, 1):
+        dy, dx = (place - y[:, None]) ** 2, (place - x[:, None]) ** 2
+        np.minimum(nearest, dy[:, :, None] + dx[:, None, :], out=nearest)
+    return np.sqrt(nearest)

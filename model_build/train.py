@@ -30,7 +30,7 @@ VALIDATION_COPIES = 8
 class TrainConfig:
     """Everything the training depends on, besides the data and the architecture."""
 
-    epochs: int = 120
+    epochs: int = 240
     """Passes over the training part; every pass draws each digit anew."""
     seed: int = 0
     batch_size: int = 128
@@ -38,7 +38,7 @@ class TrainConfig:
     """The highest; it rises over the first 5 % of the steps, then falls as half a cosine."""
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
-    averaging: float = 0.995
+    averaging: float = 0.998
     """Decay, for each step, of the moving average of the weights that is kept."""
     outliers: float = 0.15
     """Generated non-digits, for each digit, that the network learns to doubt."""

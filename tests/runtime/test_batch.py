@@ -83,9 +83,7 @@ def reference(classifier: Classifier, scans: Path) -> list[Result]:
 def test_every_file_of_a_folder_gives_one_result_in_sorted_order(
     scans: Path, reference: list[Result]
 ) -> None:
-    assert [result.path for result in reference] == sorted(
-        str(path) for path in scans.rglob("*.*")
-    )
+    assert [result.path for result in reference] == sorted(str(path) for path in scans.rglob("*.*"))
     for result in reference:
         number = int(Path(result.path).stem)
         if number % 97 in (5, 6):

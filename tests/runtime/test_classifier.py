@@ -196,7 +196,5 @@ def test_files_that_are_no_model_are_refused_in_one_line(tmp_path: Path, bundle:
 
 def test_no_file_is_left_in_the_home_folder(home: Path) -> None:
     code = f"from edge_runtime import Classifier; Classifier().predict({str(PATHS[0])!r})"
-    subprocess.run(
-        [sys.executable, "-c", code], env=environment(home), timeout=TIMEOUT, check=True
-    )
+    subprocess.run([sys.executable, "-c", code], env=environment(home), timeout=TIMEOUT, check=True)
     assert list(home.rglob("*")) == []

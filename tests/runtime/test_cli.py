@@ -57,7 +57,8 @@ def odd(tmp_path: Path) -> Path:
 
 
 def start(home: Path, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
-    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    pipes["stdin"] = subprocess.DEVNULL
     # A shell that runs the tests in the background would have it ignored.
     pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(
@@ -273,9 +274,7 @@ def test_a_lone_model_and_a_bundle_give_the_same_bytes(run: Run, bundle: Path) -
     assert b"golden.json,not_an_image" in outputs.pop()
 
 
-@pytest.mark.parametrize(
-    ("rate", "status"), [("0.5", 1), ("0.49", 4), ("0", 4), ("1", 1)], ids=str
-)
+@pytest.mark.parametrize(("rate", "status"), [("0.5", 1), ("0.49", 4), ("0", 4), ("1", 1)], ids=str)
 def test_a_failure_rate_above_the_limit_is_exit_status_four(
     run: Run, rate: str, status: int
 ) -> None:

@@ -174,9 +174,7 @@ def test_every_file_of_the_bundle_has_the_hash_that_the_manifest_says() -> None:
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "longer", "absent"])
-def test_a_damaged_file_is_refused_with_its_name_and_both_hashes(
-    bundle: Path, damage: str
-) -> None:
+def test_a_damaged_file_is_refused_with_its_name_and_both_hashes(bundle: Path, damage: str) -> None:
     file = Manifest.load(bundle).find("onnx", "fp32")
     assert file is not None
     path = bundle / file.path

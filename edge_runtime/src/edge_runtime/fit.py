@@ -72,14 +72,13 @@ def _ends(
 def _weights(pixels: int, start: float, length: float, share: float, side: int) -> Floats:
     """(side, pixels) weights that average `length` pixels into the middle `share` of the cells.
 
-    Each cell averages the pixels that it covers, inside the box; when it covers less than one,
-    one is averaged, which is linear interpolation.
+    Each cell averages the pixels that it covers; when it covers less than one, one is averaged,
+    which is linear interpolation. Cells beyond the box still show the ink that lies there.
     """
     step = length / (side * share)
     half = max(step, 1.0) / 2
     centres = _cells(side) * np.float32(step) + np.float32(start + length / 2)
     bounds = np.stack([centres + np.float32(half), centres - np.float32(half)])
-    bounds = np.minimum(np.maximum(bounds, np.float32(start)), np.float32(start + length))
     covered = np.minimum(np.maximum(bounds[:, :, None] - _edges(pixels), 0), 1)
     weights: Floats = (covered[0] - covered[1]) * np.float32(0.5 / half)
     return weights
