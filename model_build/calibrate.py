@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 DRAWN_COPIES = 20
-KEPT = 0.99
+KEPT = 0.995
 """The share of right readings that the recommended minimum score keeps."""
 OUTLIERS = 2000
 

@@ -74,7 +74,7 @@ def build(
     When an export does not give the trained model's answers, the exit status is 4
     and nothing is written; an existing bundle stays as it is.
     """
-    with _errors_as_exits():
+    with _errors_as_exits("verification failed; no bundle was written, an existing one stays"):
         name = name or Path(data).name
         if name != Path(name).name or name.startswith("."):
             raise BuildError(f"--name {name}: give a plain folder name")
@@ -214,7 +214,7 @@ def _progress(epochs: int) -> Callable[[Epoch], None]:
 
 
 @contextmanager
-def _errors_as_exits() -> Iterator[None]:
+def _errors_as_exits(gate_failed: str = "verification failed") -> Iterator[None]:
     try:
         yield
     except BuildError as error:
@@ -227,7 +227,7 @@ def _errors_as_exits() -> Iterator[None]:
         click.echo(error.report.table(), err=True)
         for line in error.report.failures:
             click.echo(f"model-build: {line}", err=True)
-        _stop(EXIT_GATE, "verification failed; no bundle was written")
+        _stop(EXIT_GATE, gate_failed)
     except OSError as error:
         _stop(EXIT_USAGE, f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:

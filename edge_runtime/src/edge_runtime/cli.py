@@ -278,7 +278,7 @@ class _Tally:
             click.echo("\r\x1b[K", err=True, nl=False)
         if self._quiet:
             return
-        words = self._line()
+        words = self._line() if self.total else "no image files found"
         if self.earlier:
             words += f", {self.earlier:,} of them by an earlier run"
         if self.passed_over:

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits as load
+
+from edge_runtime.manifest import InputSpec
+from model_build.outliers import draw_outliers
+from model_build.strokes import BLOCK, bitmaps_from_counts
+
+SPEC = InputSpec(16, 16, 1)
+
+
+@pytest.fixture(scope="module")
+def digits(dataset):
+    return dataset.strokes(dataset.validation, SPEC)
+
+
+def test_a_bitmap_has_exactly_the_counts_it_was_made_from():
+    counts = load().images[:50]
+    bitmaps = bitmaps_from_counts(counts)
+    blocks = bitmaps.reshape(-1, 8, BLOCK, 8, BLOCK).sum(axis=(2, 4))
+    np.testing.assert_array_equal(blocks, counts)
+
+
+def test_the_same_seed_draws_the_same_digits_and_no_epoch_is_like_another(digits):
+    rng = np.random.default_rng(1)
+    first, second = digits.digits(rng), digits.digits(rng)
+    np.testing.assert_array_equal(first, digits.digits(np.random.default_rng(1)))
+    assert first.shape == (len(digits.labels), 16, 16, 1)
+    assert first.dtype == np.uint8
+    assert (first != second).any(axis=(1, 2, 3)).all()
+
+
+def test_drawn_digits_are_still_the_digits_that_they_were(digits):
+    from edge_runtime import Classifier
+
+    drawn = digits.digits(np.random.default_rng(2))
+    found = Classifier().probabilities(drawn).argmax(axis=1)
+    assert (found == digits.labels).mean() > 0.9
+
+
+def test_non_digits_are_drawn_in_the_number_asked_for_and_are_doubted(digits):
+    from edge_runtime import Classifier
+
+    classifier = Classifier()
+    drawn = draw_outliers(digits, 203, np.random.default_rng(3))
+    assert drawn.shape == (203, 16, 16, 1)
+    scores = classifier.probabilities(drawn).max(axis=1)
+    assert (scores < classifier.spec.min_score).mean() > 0.75
+
+
+def test_drawing_leaves_the_strokes_as_they_were(digits):
+    before = digits.strokes.outline.copy(), digits.strokes.spine.copy()
+    digits.digits(np.random.default_rng(4))
+    np.testing.assert_array_equal(digits.strokes.outline, before[0])
+    np.testing.assert_array_equal(digits.strokes.spine, before[1])
