@@ -28,7 +28,7 @@ def test_the_temperature_that_was_put_on_is_found(temperature):
 
 def test_the_error_is_small_for_true_probabilities_and_large_for_boasting_ones():
     values, labels = drawn_readings()
-    assert calibration_error(softmax(values), labels) < 0.01
+    assert calibration_error(softmax(values), labels) < 0.02
     assert calibration_error(softmax(values * 5), labels) > 0.15
 
 
