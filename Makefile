@@ -28,7 +28,8 @@ $(VENV)/.installed: pyproject.toml edge_runtime/pyproject.toml constraints.txt
 	touch $@
 
 # The runtime as a device has it: the wheel and what it depends on, no TensorFlow.
-$(RUNTIME_VENV)/.installed: $(shell find edge_runtime exported/digits -type f -not -path '*egg-info*') constraints.txt
+$(RUNTIME_VENV)/.installed: $(shell find edge_runtime exported/digits -type f -not -path '*egg-info*' -not -path '*/build/*') constraints.txt
+	rm -rf edge_runtime/build
 	$(PYTHON) -m venv --clear $(RUNTIME_VENV)
 	$(RUNTIME_VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(RUNTIME_VENV)/wheel ./edge_runtime
 	$(RUNTIME_VENV)/bin/python $(PIP) $(RUNTIME_VENV)/wheel/*.whl pytest

@@ -99,7 +99,7 @@ A small image classifier: {labels}.
 
 ## Accuracy
 
-{wrong} of the {parity.images} test images are read wrong. Each export was run on all of them,
+Read wrong: {wrong} of the {parity.images} test images. Each export was run on all of them,
 {", ".join(map(str, parity.batch_sizes[:-1]))} and {parity.batch_sizes[-1]} at a time:
 
 | artifact | precision | bytes | accuracy | agrees with Keras | largest difference |

@@ -32,8 +32,12 @@ __all__ = [
     "Score",
 ]
 
-_HOMES = {"Classifier": "classifier", "Prediction": "classifier", "Score": "classifier"}
-_HOMES["Result"] = "batch"
+_HOMES = {
+    "Classifier": "classifier",
+    "Prediction": "classifier",
+    "Result": "batch",
+    "Score": "classifier",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -145,7 +145,7 @@ def _in_processes(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(classifier.recipe, max_pixels),
+        initargs=(classifier.arguments, max_pixels),
     )
     pending: deque[Future[list[Result]]] = deque()
     try:
@@ -178,12 +178,12 @@ def _interrupts_held() -> Iterator[None]:
 _worker: tuple[Classifier, int] | None = None
 
 
-def _start_worker(recipe: dict[str, Any], max_pixels: int) -> None:
+def _start_worker(arguments: dict[str, Any], max_pixels: int) -> None:
     # Ctrl-C reaches the whole group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     global _worker
     ignore_decoder_warnings()
-    _worker = Classifier(**recipe), max_pixels
+    _worker = Classifier(**arguments), max_pixels
 
 
 def _work(paths: list[str]) -> list[Result]:

@@ -75,7 +75,7 @@ class Classifier:
         if not 0 <= min_score <= 1:
             raise ValueError(f"min_score is {min_score}, expected 0 to 1")
         path = BUILT_IN if model is None else Path(model)
-        self.recipe: dict[str, Any] = {
+        self.arguments: dict[str, Any] = {
             "model": path,
             "precision": precision,
             "top_k": top_k,
