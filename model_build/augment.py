@@ -157,12 +157,8 @@ def fit_canvases(
     """Crop (N, h, w) ink and fit it as the device does, the box a little off."""
     margins = rng.normal(0, settings.jitter, (len(canvases), 4)).tolist()
     how = preprocessing
-    return np.stack(
-        [
-            fit_ink(crop(canvas), side, how.max_stretch, how.spread, how.reach, tuple(margin))
-            for canvas, margin in zip(canvases, margins, strict=True)
-        ]
-    )
+    inks = [crop(canvas) for canvas in canvases]
+    return fit_ink(inks, side, how.max_stretch, how.spread, how.reach, margins)
 
 
 def counted_back(canvases: Floats) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import Classifier, ImageError
-from edge_runtime.batch import walk
+from edge_runtime.files import walk
 
 from .calibrate import calibration_error
 from .data import Indices, digit_images, digits_dataset

@@ -22,7 +22,11 @@ NEVER_ON_THE_DEVICE = {
     *("model_build", "tensorflow", "keras", "sklearn", "scipy"),
     *("onnx", "tf2onnx", "matplotlib", "ai_edge_litert"),
 }
-ONLY_IN = {"PIL": {"preprocess", "ink"}, "onnxruntime": {"classifier"}, "click": {"cli"}}
+ONLY_IN = {
+    "PIL": {"preprocess", "ink", "plain_png"},
+    "onnxruntime": {"classifier"},
+    "click": {"cli"},
+}
 DEVICE_LIBRARIES = {"numpy", *ONLY_IN}
 # Modules without a test file of their own, and the one whose tests exercise them.
 TESTED_BY = {
@@ -31,6 +35,8 @@ TESTED_BY = {
     "ink": "test_preprocess",
     "fit": "test_preprocess",
     "pieces": "test_preprocess",
+    "results": "test_batch",
+    "rows": "test_cli",
 }
 
 

@@ -4,7 +4,7 @@ import shutil
 import pytest
 from conftest import run
 
-from edge_runtime.classifier import BUILT_IN
+from edge_runtime.manifest import BUILT_IN
 
 
 @pytest.fixture

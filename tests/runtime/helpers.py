@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from edge_runtime.classifier import BUILT_IN
+from edge_runtime.manifest import BUILT_IN
 
 EXECUTABLE = Path(sys.executable).parent / "edge-runtime"
 GOLDEN = BUILT_IN / "golden"

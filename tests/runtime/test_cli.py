@@ -130,6 +130,20 @@ def test_batch_size_and_workers_change_no_byte(run: Run, scans: Path, format: st
         assert output(batch_size, workers) == expected, (batch_size, workers)
 
 
+def test_processes_that_are_killed_cost_no_row(
+    run: Run, scans: Path, home: Path, tmp_path: Path
+) -> None:
+    expected = run("predict", scans, "--workers", 1, status=1).stdout
+    running = start(home, "predict", scans, "--workers", 2, "--batch-size", 8, bufsize=0)
+    first = running.stdout.read(100)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    assert len(children) == 2
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    rest, _ = running.communicate(timeout=TIMEOUT)
+    assert first + rest == expected
+
+
 def test_odd_names_are_written_so_that_any_parser_reads_them(run: Run, odd: Path) -> None:
     expected = sorted(written(str(path)) for path in odd.iterdir())
     rows = rows_of(run("predict", odd, status=1).stdout)

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from edge_runtime import BundleError, Classifier
-from edge_runtime.classifier import BUILT_IN
 from edge_runtime.golden import GOLDEN_NAME, check_files, check_golden
-from edge_runtime.manifest import Manifest
+from edge_runtime.manifest import BUILT_IN, Manifest
 
 from .helpers import VECTORS, edit_manifest, flip_byte
 

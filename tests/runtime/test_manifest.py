@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from edge_runtime import BundleError
-from edge_runtime.classifier import BUILT_IN
 from edge_runtime.manifest import (
+    BUILT_IN,
     MAX_MANIFEST_BYTES,
     BundleFile,
     InputSpec,

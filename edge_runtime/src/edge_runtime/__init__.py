@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from .errors import BundleError, EdgeRuntimeError, ImageError
 
 if TYPE_CHECKING:
-    from .batch import Result as Result
     from .classifier import Classifier as Classifier
-    from .classifier import Prediction as Prediction
-    from .classifier import Score as Score
+    from .results import Prediction as Prediction
+    from .results import Result as Result
+    from .results import Score as Score
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,9 +34,9 @@ __all__ = [
 
 _HOMES = {
     "Classifier": "classifier",
-    "Prediction": "classifier",
-    "Result": "batch",
-    "Score": "classifier",
+    "Prediction": "results",
+    "Result": "results",
+    "Score": "results",
 }
 
 

@@ -4,45 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BundleError
-from .manifest import UNKNOWN, Manifest, ModelSpec, read_verified
+from .manifest import BUILT_IN, UNKNOWN, Manifest, ModelSpec, read_model
+from .results import Prediction, Result, Score
 
 if TYPE_CHECKING:
-    from .batch import Result
     from .preprocess import ImageSource
 
 Precision = Literal["fp32", "int8"]
-BUILT_IN = Path(__file__).parent / "digits"
-"""The digits model that travels in the wheel."""
-
-
-class Score(NamedTuple):
-    """A label and its probability in [0, 1]."""
-
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One reading."""
-
-    label: str
-    """The most probable label, or `unknown` when `score` is below the minimum score."""
-    score: float
-    """The calibrated probability of the best label, in [0, 1]; 0 for a blank image."""
-    index: int
-    """The position of the label in the model's labels; -1 for `unknown`."""
-    top: tuple[Score, ...]
-    """The best labels with their probabilities, best first, `top_k` of them; empty for a blank."""
-
 
 _BLANK = Prediction(UNKNOWN, 0.0, -1, ())
 
@@ -85,11 +60,7 @@ class Classifier:
         """The arguments that make another Classifier like this one, in another process."""
         self.manifest: Manifest | None = None
         if path.is_dir():
-            self.manifest = Manifest.load(path)
-            file = self.manifest.find("onnx", precision)
-            if file is None:
-                raise BundleError(f"{path}: the bundle has no {precision} ONNX file")
-            data, path = read_verified(path, file), path / file.path
+            self.manifest, path, data = read_model(path, precision)
             self._session = _open_session(data, threads, path)
             self.spec = self.manifest.spec
         else:
@@ -125,8 +96,11 @@ class Classifier:
 
         Raises ImageError for the first that cannot be read.
         """
-        tensors = [self.tensor(image) for image in images]
-        return self.read_tensors(np.stack(tensors)) if tensors else []
+        from .preprocess import locate, read_pixels, stack
+
+        spec, how = self.spec.input, self.spec.preprocessing
+        located = [locate(read_pixels(image), spec, how) for image in images]
+        return self.read_tensors(stack(located, spec, how)) if located else []
 
     def predict_folder(
         self,
@@ -143,7 +117,8 @@ class Classifier:
         than one worker, processes are started: guard the caller's main module as
         multiprocessing asks.
         """
-        from .batch import classify_files, walk
+        from .batch import classify_files
+        from .files import walk
 
         paths = walk([os.fspath(folder)], recursive=recursive, all_files=all_files)
         return classify_files(self, paths, batch_size=batch_size, workers=workers)
@@ -172,7 +147,7 @@ class Classifier:
         probabilities = self.probabilities(tensors)
         blank: list[bool] = [False] * len(tensors)
         if self.spec.preprocessing.kind == "ink":
-            blank = [not tensor.any() for tensor in tensors]
+            blank = np.logical_not(tensors.any(axis=(1, 2, 3))).tolist()
         if self.top_k == 1:
             order = probabilities.argmax(axis=1)[:, None]
         else:

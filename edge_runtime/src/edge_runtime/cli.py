@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
@@ -16,8 +18,8 @@ from . import __version__
 from .errors import BundleError, EdgeRuntimeError
 
 if TYPE_CHECKING:
-    from .batch import Result
     from .classifier import Precision
+    from .rows import Rows
     from .sinks import Format, Sink
 
 EXIT_SOME_FAILED = 1
@@ -133,17 +135,20 @@ def predict(
     if resume and output == "-":
         raise click.UsageError("--resume needs -o FILE, the output to go on with")
     with _errors_as_exits():
-        from .batch import available_cpus, classify_files, walk
-        from .classifier import Classifier
-        from .preprocess import ignore_decoder_warnings
+        from .files import MAX_PIXELS, available_cpus, walk
+        from .manifest import BUILT_IN
+        from .rows import RowMaker, rows_in_order
         from .sinks import Sink
 
-        ignore_decoder_warnings()
+        arguments = {
+            "model": BUILT_IN if model is None else Path(model),
+            "precision": precision,
+            "top_k": top_k,
+            "min_score": min_score,
+            "threads": threads,
+        }
         format_ = format_ or ("jsonl" if output.endswith(".jsonl") else "csv")
-        classifier = Classifier(
-            model, precision=precision, top_k=top_k, min_score=min_score, threads=threads
-        )
-        sink = Sink(format_, classifier.top_k)
+        sink = Sink(format_, min(top_k, len(_labels(arguments))))
         tally = _Tally(quiet)
         files = walk(
             _named(paths), recursive=recursive, all_files=all_files, passed_over=tally.pass_over
@@ -151,13 +156,13 @@ def predict(
         with _open_output(output, resume) as stream:
             if resume:
                 files = _after_earlier_rows(files, sink, stream, output, tally)
-            if not (resume and stream.tell()):
-                stream.write(sink.header())
-            results = classify_files(
-                classifier, files, batch_size=batch_size, workers=workers or available_cpus()
-            )
+            earlier = resume and bool(stream.tell())
+            maker = RowMaker(arguments, sink, MAX_PIXELS)
+            chunks = rows_in_order(maker, files, batch_size, workers or available_cpus())
             try:
-                _write_rows(tally.count(results), sink, stream, batch_size)
+                header = b"" if earlier else sink.header()
+                replace = not earlier and output != "-"
+                _write_rows(tally.count(chunks), header, stream, replace)
             except KeyboardInterrupt:
                 tally.finish()
                 raise
@@ -177,8 +182,7 @@ def predict(
 def info(bundle: Path | None) -> None:
     """Say what a bundle holds and how its model was measured."""
     with _errors_as_exits():
-        from .classifier import BUILT_IN
-        from .manifest import Manifest
+        from .manifest import BUILT_IN, Manifest
 
         manifest = Manifest.load(bundle or BUILT_IN)
         spec = manifest.spec
@@ -215,8 +219,9 @@ def check(bundle: Path | None) -> None:
     and the probabilities that the model must give.
     """
     with _errors_as_exits():
-        from .classifier import BUILT_IN, Classifier
+        from .classifier import Classifier
         from .golden import check_files, check_golden
+        from .manifest import BUILT_IN
 
         folder = bundle or BUILT_IN
         checked, absent = check_files(folder)
@@ -259,14 +264,14 @@ class _Tally:
     def pass_over(self, path: str) -> None:
         self.passed_over += 1
 
-    def count(self, results: Iterable[Result]) -> Iterator[Result]:
-        for result in results:
-            self.total += 1
-            self.failed += result.status != "ok"
+    def count(self, chunks: Iterable[Rows]) -> Iterator[bytes]:
+        for rows in chunks:
+            self.total += rows.files
+            self.failed += rows.failed
             if self._live and time.monotonic() - self._shown > _PROGRESS_SECONDS:
                 self._shown = time.monotonic()
                 click.echo(f"\r{self._line()}\x1b[K", err=True, nl=False)
-            yield result
+            yield rows.data
 
     def add_earlier(self, status: str) -> None:
         self.total += 1
@@ -302,18 +307,28 @@ def _named(paths: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _write_rows(results: Iterator[Result], sink: Sink, stream: BinaryIO, batch_size: int) -> None:
-    """Write whole rows, a batch at a time, so that an interrupted output ends with a row."""
-    rows: list[Result] = []
-    try:
-        for result in results:
-            rows.append(result)
-            if len(rows) == batch_size:
-                whole, rows = rows, []  # first: an interrupt must not write them twice
-                stream.write(sink.rows(whole))
-                stream.flush()
-    finally:
-        stream.write(sink.rows(rows))
+def _labels(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """The model's labels, after its hash has been checked, before anything is written."""
+    if arguments["model"].is_dir():
+        from .manifest import read_model
+
+        return read_model(arguments["model"], arguments["precision"])[0].spec.labels
+    from .classifier import Classifier
+
+    return Classifier(**arguments).labels
+
+
+def _write_rows(chunks: Iterator[bytes], header: bytes, stream: BinaryIO, replace: bool) -> None:
+    """Write whole rows, a chunk at a time, so that an interrupted output ends with a row.
+
+    What is replaced is there until the first rows are: a model that fails costs nothing.
+    """
+    first = next(chunks, b"")
+    if replace and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.truncate(0)
+    stream.write(header)
+    for rows in chain([first], chunks):
+        stream.write(rows)
         stream.flush()
 
 
@@ -323,8 +338,9 @@ def _open_output(output: str, resume: bool) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     try:
-        mode = ("r+b" if os.path.exists(output) else "w+b") if resume else "wb"
-        stream = cast("BinaryIO", open(output, mode))  # noqa: SIM115  closed below
+        # Not emptied before there is something to write.
+        descriptor = os.open(output, (os.O_RDWR if resume else os.O_WRONLY) | os.O_CREAT, 0o666)
+        stream = open(descriptor, "r+b" if resume else "wb")  # noqa: SIM115
     except OSError as error:
         raise click.UsageError(f"{output}: cannot be written ({error.strerror})") from None
     with stream:

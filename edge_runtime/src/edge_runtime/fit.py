@@ -1,4 +1,4 @@
-"""From the ink of an image to the model's input tensor: one box, one resampling.
+"""From the ink of images to the model's input tensors: one box, one resampling.
 
 Training draws its digits through the same function, so that the network never sees an ink that
 the device would have placed otherwise.
@@ -6,6 +6,7 @@ the device would have placed otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,75 +14,123 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Margins = tuple[float, float, float, float]
 
-_NO_MARGINS = (0.0, 0.0, 0.0, 0.0)
+_PADDED = (
+    16  # px, inks are padded to squares of a multiple of it: those of about a size go together
+)
+_TOGETHER = 64  # inks of a padded size that are resampled at once: what fits the cache
 
 
 def fit_ink(
-    ink: NDArray[Any],
+    inks: Sequence[NDArray[Any]],
     side: int,
     max_stretch: float,
     spread: float,
     reach: float,
-    margins: tuple[float, float, float, float] = _NO_MARGINS,
+    margins: Sequence[Margins] | None = None,
 ) -> NDArray[np.uint8]:
-    """Resample (h, w) ink, uint8 or float32 with 0 as ground, into (side, side) uint8.
+    """Resample inks, each (h, w) uint8 or float32 with 0 as ground, into (N, side, side) uint8.
 
     Along each axis the box lies between the edges of the crop and `reach` standard deviations
     around the ink's centroid; `spread`, in [0, 1], is the weight of the second, which a long
     thin stroke moves less. The box fills the tensor, but its shorter side is stretched by at
     most `max_stretch` (>= 1) beyond the longer one's scale, and centred. The strongest cell
-    becomes 255. `margins` (top, bottom, left, right) widen the box by shares of its longer
-    side, for training.
+    becomes 255. `margins` (top, bottom, left, right) widen each box by shares of its longer
+    side, for training. What an ink becomes does not depend on those beside it.
     """
-    stack = ink.astype(np.float32)
-    height, width = stack.shape
-    down, across = _powers(height), _powers(width)
-    moments = (down.T @ (stack @ across)).tolist()
+    tensors = np.empty((len(inks), side, side), np.uint8)
+    alike: dict[int, list[int]] = {}
+    for i, ink in enumerate(inks):
+        alike.setdefault(-(-max(ink.shape) // _PADDED) * _PADDED, []).append(i)
+    for pixels, members in alike.items():
+        for start in range(0, len(members), _TOGETHER):
+            some = members[start : start + _TOGETHER]
+            stack = np.zeros((len(some), pixels, pixels), np.float32)
+            for padded, i in zip(stack, some, strict=True):
+                height, width = inks[i].shape
+                padded[:height, :width] = inks[i]
+            moments = (_powers(pixels).T @ (stack @ _powers(pixels))).tolist()
+            boxes = [
+                _box(inks[i].shape, pixels, found, spread, reach, margins[i] if margins else None)
+                for found, i in zip(moments, some, strict=True)
+            ]
+            tensors[some] = _resample(stack, boxes, side, max_stretch)
+    return tensors
+
+
+def _box(
+    shape: Sequence[int],
+    pixels: int,
+    moments: Sequence[Sequence[float]],
+    spread: float,
+    reach: float,
+    margins: Margins | None,
+) -> tuple[float, float, float, float]:
+    """Centre and length down, centre and length across, in pixels from the top left."""
     total = max(moments[0][0], 1e-6)
-    top, bottom = _ends(height, moments[1][0] / total, moments[2][0] / total, spread, reach)
-    left, right = _ends(width, moments[0][1] / total, moments[0][2] / total, spread, reach)
-    longer = max(bottom - top, right - left)
-    top, left = top - margins[0] * longer, left - margins[2] * longer
-    tall = max(bottom + margins[1] * longer - top, 2.0)
-    wide = max(right + margins[3] * longer - left, 2.0)
-    rows = _weights(height, top, tall, min(1.0, max_stretch * tall / wide), side)
-    columns = _weights(width, left, wide, min(1.0, max_stretch * wide / tall), side)
-    cells = rows @ stack @ columns.T
-    scaled = cells * np.float32(255 / max(float(cells.max()), 1e-6)) + np.float32(0.5)
-    return scaled.astype(np.uint8)
-
-
-@lru_cache(maxsize=512)
-def _powers(pixels: int) -> Floats:
-    """(pixels, 3): powers 0, 1 and 2 of each pixel's distance from the middle of the axis."""
-    place = np.arange(pixels, dtype=np.float32) + 0.5 - pixels / 2
-    return np.stack([np.ones_like(place), place, place * place], axis=1)
+    top, bottom = _ends(
+        shape[0], pixels, moments[1][0] / total, moments[2][0] / total, spread, reach
+    )
+    left, right = _ends(
+        shape[1], pixels, moments[0][1] / total, moments[0][2] / total, spread, reach
+    )
+    if margins:
+        longer = max(bottom - top, right - left)
+        top, bottom = top - margins[0] * longer, bottom + margins[1] * longer
+        left, right = left - margins[2] * longer, right + margins[3] * longer
+    tall, wide = max(bottom - top, 2.0), max(right - left, 2.0)
+    return top + tall / 2, tall, left + wide / 2, wide
 
 
 def _ends(
-    pixels: int, mean: float, square: float, spread: float, reach: float
+    size: int, pixels: int, mean: float, square: float, spread: float, reach: float
 ) -> tuple[float, float]:
     """Both ends of the box along one axis, in pixels from the start of the crop."""
     deviation = max(square - mean * mean, 1 / 12) ** 0.5
     centre = spread * (mean + pixels / 2)
     half = spread * reach * deviation
-    return centre - half, (1 - spread) * pixels + centre + half
+    return centre - half, (1 - spread) * size + centre + half
 
 
-def _weights(pixels: int, start: float, length: float, share: float, side: int) -> Floats:
-    """(side, pixels) weights that average `length` pixels into the middle `share` of the cells.
+def _resample(
+    stack: Floats,
+    boxes: Sequence[tuple[float, float, float, float]],
+    side: int,
+    max_stretch: float,
+) -> NDArray[np.uint8]:
+    """The boxes of (N, pixels, pixels) inks as (N, side, side) uint8.
 
     Each cell averages the pixels that it covers; when it covers less than one, one is averaged,
     which is linear interpolation. Cells beyond the box still show the ink that lies there.
     """
-    step = length / (side * share)
-    half = max(step, 1.0) / 2
-    centres = _cells(side) * np.float32(step) + np.float32(start + length / 2)
-    bounds = np.stack([centres + np.float32(half), centres - np.float32(half)])
-    covered = np.minimum(np.maximum(bounds[:, :, None] - _edges(pixels), 0), 1)
-    weights: Floats = (covered[0] - covered[1]) * np.float32(0.5 / half)
-    return weights
+    steps = [
+        (
+            tall / side / min(1.0, max_stretch * tall / wide),
+            wide / side / min(1.0, max_stretch * wide / tall),
+        )
+        for _, tall, _, wide in boxes
+    ]
+    place, step = np.array(boxes, np.float32)[:, ::2, None], np.array(steps, np.float32)[:, :, None]
+    half = np.maximum(step, 1)[..., None] / 2
+    cells = (_cells(side) * step + place)[..., None]
+    covered = np.clip(cells + half - _edges(stack.shape[1]), 0, 1)
+    covered -= np.clip(cells - half - _edges(stack.shape[1]), 0, 1)
+    # weights sum to one but for what lies beyond the crop
+    covered *= 0.5 / half
+    found = covered[:, 0] @ stack @ covered[:, 1].transpose(0, 2, 1)
+    full = np.maximum(found.max(axis=(1, 2), keepdims=True), np.float32(1e-6))
+    found *= 255 / full
+    found += np.float32(0.5)
+    tensors: NDArray[np.uint8] = found.astype(np.uint8)
+    return tensors
+
+
+@lru_cache(maxsize=64)
+def _powers(pixels: int) -> Floats:
+    """(pixels, 3): powers 0, 1 and 2 of each pixel's distance from the middle of the axis."""
+    place = np.arange(pixels, dtype=np.float32) + 0.5 - pixels / 2
+    return np.stack([np.ones_like(place), place, place * place], axis=1)
 
 
 @lru_cache(maxsize=16)
@@ -90,7 +139,7 @@ def _cells(side: int) -> Floats:
     return np.arange(side, dtype=np.float32) + 0.5 - side / 2
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _edges(pixels: int) -> Floats:
     """(pixels,) where each pixel begins."""
     return np.arange(pixels, dtype=np.float32)

@@ -14,6 +14,8 @@ from .errors import BundleError
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+BUILT_IN = Path(__file__).parent / "digits"
+"""The digits model that travels in the wheel."""
 UNKNOWN = "unknown"
 """The label of a reading below the minimum score, and of a blank image."""
 
@@ -262,6 +264,17 @@ class Manifest:
         if len(text) > MAX_MANIFEST_BYTES:
             raise BundleError(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes")
         return cls.loads(text, str(path))
+
+
+def read_model(bundle: Path, precision: str) -> tuple[Manifest, Path, bytes]:
+    """A bundle's manifest and its ONNX file of that precision: where it stands and its bytes,
+    whose hash has been checked. Raises BundleError.
+    """
+    manifest = Manifest.load(bundle)
+    file = manifest.find("onnx", precision)
+    if file is None:
+        raise BundleError(f"{bundle}: the bundle has no {precision} ONNX file")
+    return manifest, bundle / file.path, read_verified(bundle, file)
 
 
 def read_verified(bundle: Path, file: BundleFile) -> bytes:

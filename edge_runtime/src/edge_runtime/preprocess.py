@@ -1,7 +1,8 @@
-"""From an image file or an array to the model's input tensor: the one implementation.
+"""From image files or arrays to the model's input tensor: the one implementation.
 
-Training (`model_build.data`) and the device call the same two functions: `decode` makes pixels
-out of files, `prepare` makes the input tensor out of pixels.
+Training (`model_build.data`) and the device call the same functions: `decode` makes pixels out
+of files, `locate` finds in them what the model is to see, `stack` makes the input tensor of that,
+many at a time. `prepare` is the last two for one image.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import stat
 import struct
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,9 +21,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import ImageError
+from .files import MAX_PIXELS
 from .fit import fit_ink
 from .ink import find_ink
 from .manifest import InputSpec, Preprocessing
+from .plain_png import plain_png
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -30,12 +34,10 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 """The formats that are decoded, by Pillow's names; no other decoder is tried."""
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
-"""The file endings, in lower case, that a walk of a folder takes."""
-MAX_PIXELS = 64_000_000
-"""Width times height above which an image is refused as `too_large`: 192 MB as RGB."""
 
-_DRAFT_SIDE = 1024  # px, a JPEG is decoded at a fraction of its size, both sides at least this
+_DRAFT_SIDE = 200  # px, a JPEG is decoded at a fraction of its size, both sides at least this
+_SMALL = 65536  # bytes, a file up to this is read at once
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # What Pillow's decoders raise on damaged data, besides OSError.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError)
 
@@ -52,20 +54,37 @@ def decode(
     if isinstance(source, bytes):
         if not source:
             raise ImageError("empty", "no bytes")
-        return _decode_stream(BytesIO(source), max_pixels)
+        return _decode_bytes(source, max_pixels)
     try:
-        mode = os.stat(source).st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-            raise ImageError("not_a_file", kind)
-        with open(source, "rb") as stream:
-            return _decode_stream(stream, max_pixels)
+        _refuse_special(os.stat(source).st_mode)
+        descriptor = os.open(source, _READ)
+        try:
+            _refuse_special(os.fstat(descriptor).st_mode)  # it may have been replaced
+            start = os.read(descriptor, _SMALL)
+            if len(start) < _SMALL:
+                return _decode_bytes(start, max_pixels)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            with open(descriptor, "rb", closefd=False) as stream:
+                return _decode_stream(stream, max_pixels)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise ImageError("not_found", "no such file") from None
     except PermissionError:
         raise ImageError("permission", "not allowed to read it") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise ImageError("unreadable", _one_line(error)) from None
+
+
+def _refuse_special(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise ImageError("not_a_file", kind)
+
+
+def _decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
+    pixels = plain_png(data, max_pixels)
+    return _decode_stream(BytesIO(data), max_pixels) if pixels is None else pixels
 
 
 def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
@@ -145,13 +164,13 @@ def _opaque(image: Image.Image) -> NDArray[np.uint8]:
     return ((colour * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def prepare(
+def locate(
     pixels: NDArray[np.uint8], spec: InputSpec, preprocessing: Preprocessing
-) -> NDArray[np.uint8]:
-    """Turn (H, W) or (H, W, 3) uint8 pixels into a (height, width, channels) uint8 tensor.
+) -> NDArray[np.uint8] | None:
+    """What the model is to see of (H, W) or (H, W, 3) uint8 pixels: with `ink` preprocessing the
+    (h, w) uint8 crop of the ink, or None for a blank image; else the whole image, placed.
 
-    With `ink`, a blank image gives a tensor of zeros. Raises ImageError for an array that is
-    not an image.
+    Raises ImageError for an array that is not an image.
     """
     if pixels.dtype != np.uint8:
         raise ImageError("not_an_image", f"pixels are {pixels.dtype}, expected uint8 from 0 to 255")
@@ -162,15 +181,42 @@ def prepare(
             "not_an_image", f"pixels have shape {pixels.shape}, expected (H, W) or (H, W, 3)"
         )
     if preprocessing.kind == "ink":
-        ink = find_ink(pixels)
-        if ink is None:
-            return np.zeros(spec.shape, dtype=np.uint8)
-        how = preprocessing
-        tensor = fit_ink(ink, spec.height, how.max_stretch, how.spread, how.reach)
-        return np.repeat(tensor[..., None], spec.channels, axis=2)
+        return find_ink(pixels)
     image = Image.fromarray(pixels).convert("L" if spec.channels == 1 else "RGB")
     placed = _place(image, (spec.width, spec.height), preprocessing)
     return np.asarray(placed).reshape(spec.shape)
+
+
+def stack(
+    located: Sequence[NDArray[np.uint8] | None], spec: InputSpec, preprocessing: Preprocessing
+) -> NDArray[np.uint8]:
+    """The (N, height, width, channels) uint8 input tensor of what `locate` found; zeros where
+    that is None. What an image becomes does not depend on those beside it.
+    """
+    tensors = np.zeros((len(located), *spec.shape), np.uint8)
+    there = [i for i, found in enumerate(located) if found is not None]
+    if not there:
+        return tensors
+    found = [image for image in located if image is not None]
+    if preprocessing.kind == "ink":
+        how = preprocessing
+        fitted = fit_ink(found, spec.height, how.max_stretch, how.spread, how.reach)
+        tensors[there] = fitted[..., None]
+    else:
+        tensors[there] = found
+    return tensors
+
+
+def prepare(
+    pixels: NDArray[np.uint8], spec: InputSpec, preprocessing: Preprocessing
+) -> NDArray[np.uint8]:
+    """Turn (H, W) or (H, W, 3) uint8 pixels into a (height, width, channels) uint8 tensor.
+
+    With `ink`, a blank image gives a tensor of zeros. Raises ImageError for an array that is
+    not an image.
+    """
+    tensor: NDArray[np.uint8] = stack([locate(pixels, spec, preprocessing)], spec, preprocessing)[0]
+    return tensor
 
 
 def _place(image: Image.Image, size: tuple[int, int], preprocessing: Preprocessing) -> Image.Image:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Literal
 
-from .batch import Result
+from .results import Result
 
 Format = Literal["csv", "jsonl"]
 

@@ -1,0 +1,46 @@
+"""What a reading is, and what became of a file: plain values, the standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Score(NamedTuple):
+    """A label and its probability in [0, 1]."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One reading."""
+
+    label: str
+    """The most probable label, or `unknown` when `score` is below the minimum score."""
+    score: float
+    """The calibrated probability of the best label, in [0, 1]; 0 for a blank image."""
+    index: int
+    """The position of the label in the model's labels; -1 for `unknown`."""
+    top: tuple[Score, ...]
+    """The best labels with their probabilities, best first, `top_k` of them; empty for a blank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one input file."""
+
+    path: str
+    """As it was given, or as the walk found it."""
+    status: str
+    """`ok`, the status of an ImageError, or `crashed`."""
+    prediction: Prediction | None
+    """None unless `status` is `ok`."""
+    error: str | None
+    """One line for a person; None when `status` is `ok`."""
+
+    @classmethod
+    def crashed(cls, path: str, reason: str) -> Result:
+        """Of a file on which the process that read it died, twice."""
+        return cls(path, "crashed", None, f"the process reading it ended, {reason}")
