@@ -4,7 +4,6 @@ process costs one path at most.
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import sys
 import threading
@@ -14,10 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .errors import EdgeRuntimeError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 
@@ -49,6 +50,9 @@ def work_in_order(
     Raises what `start` or the work raised, and EdgeRuntimeError when more processes die before
     they can begin than there are.
     """
+    import multiprocessing  # a tenth of the time that one image takes
+    from multiprocessing.connection import wait
+
     context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
     source = iter(chunks)
     pending: list[_Chunk[T]] = []  # in the order of the answers
