@@ -48,7 +48,7 @@ def draw(folder: Path, kind: ImageSet, count: int) -> Path:
     """Fill the folder, unless it holds that many files already; returns it."""
     if folder.is_dir() and len(os.listdir(folder)) == count:
         return folder
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     make = _photos(kind, rng) if kind.ending == "jpg" else _scans(kind, rng)
     for number, (image, digit) in zip(range(count), make, strict=False):

@@ -286,8 +286,11 @@ def main() -> None:
     output = options.output
     if output is None and not (options.quick or options.only):
         output = programs.HERE.parent / "docs"
-    with tempfile.TemporaryDirectory() as temporary:
-        scratch = Path(temporary)
+    if options.images_dir:
+        options.images_dir.mkdir(parents=True, exist_ok=True)
+    # Inside the other, because files cannot be linked across file systems.
+    with tempfile.TemporaryDirectory(dir=options.images_dir) as temporary:
+        scratch = Path(temporary).resolve()
         folder = (options.images_dir or scratch / "images").resolve()
         suite = Suite(QUICK if options.quick else FULL, folder, scratch)
         for part in options.only or PARTS:

@@ -47,6 +47,12 @@ def test_the_command_prints_a_table_and_writes_the_figures(
     assert list(home.rglob("*")) == []
 
 
+def test_its_help_names_every_option_within_80_columns(run: Run) -> None:
+    text = run("bench", "--help").stdout.decode()
+    assert {"--images", "--json"} <= set(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_every_precision_is_measured_with_every_batch_size(report: Report) -> None:
     found = [(batch.precision, batch.size) for batch in report.batches]
     assert found == list(product(("fp32", "int8"), BATCH_SIZES))

@@ -130,10 +130,10 @@ class Report:
             "libraries": ", ".join(f"{name} {v}" for name, v in self.machine.libraries.items()),
             "images": f"{self.images_read:,} from {self.images}{left_out}",
         }
-        lines = [
-            textwrap.fill(f"{name:<12}{text}", 80, subsequent_indent=" " * 12)
-            for name, text in facts.items()
-        ]
+        wrapper = textwrap.TextWrapper(
+            80, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
+        )
+        lines = [wrapper.fill(f"{name:<12}{text}") for name, text in facts.items()]
         lines += ["", f"{'one image at a time':<22}" + _HEAD]
         for step in self.steps:
             name = step.name + (f", {step.precision}" if step.precision else "")
