@@ -19,8 +19,10 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
+# ARGS="--quick" tries it; ARGS="--help" says what else there is.
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python $(PIP) --editable '.[bench]'
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 $(VENV)/.installed: pyproject.toml edge_runtime/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -18,6 +18,6 @@ def decode(files: list[str]) -> int:
 if __name__ == "__main__":
     folder, processes = sys.argv[1], int(sys.argv[2])
     files = [os.path.join(folder, file) for file in sorted(os.listdir(folder))]
-    chunks = [files[i : i + 256] for i in range(0, len(files), 256)]
+    size = max(1, min(256, len(files) // (8 * processes)))
     with ProcessPoolExecutor(processes) as pool:
-        print(sum(pool.map(decode, chunks)))
+        print(sum(pool.map(decode, [files[i : i + size] for i in range(0, len(files), size)])))

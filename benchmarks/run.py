@@ -1,95 +1,311 @@
-"""`make bench`: edge-runtime beside its limits and beside a plain script, as whole processes.
+"""`make bench`: edge-runtime beside its limits and beside what one would write or use instead.
 
-Draws its own images, runs each program on the same files in turn, several times, and prints the
-median images a second of each and its ratio to edge-runtime in the same round.
+Draws the images, runs whole processes on the same files in turn, round after round, and writes
+performance.json, performance.md and performance.png. Ratios are taken within a round.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import subprocess
+import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-HERE = Path(__file__).parent
-BIN = Path(sys.executable).parent
-MODEL = HERE.parent / "exported" / "digits" / "model.onnx"
+import images
+import programs
+import report
+from edge_runtime.bench import this_machine
+from edge_runtime.classifier import Classifier
+from edge_runtime.manifest import Manifest
+from programs import Program
+from report import Results, Rounds
+
+RIVAL_LIBRARIES = ("opencv-python-headless", "ai-edge-litert", "tensorflow", "torch")
 
 
-def draw(folder: Path, count: int, size: tuple[int, int], ending: str) -> None:
-    """`count` images (width, height) of one drawn stroke each, dark on light."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[: size[1], : size[0]].astype(np.float32) / min(size)
-    for number in range(count):
-        centre, radius = rng.uniform(0.4, 0.6, 2), rng.uniform(0.2, 0.35)
-        ring = np.abs(np.hypot(y - centre[0], x - centre[1]) - radius)
-        pixels = 230 - 190 / (1 + np.exp((ring - 0.05) * 60))
-        if ending == "jpg":
-            pixels = np.stack([pixels, pixels, pixels * 0.97], axis=2) + rng.normal(
-                0, 3, (*pixels.shape, 3)
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured."""
+
+    rounds: int
+    counts: Mapping[str, int]
+    """Images, by the name of the set."""
+    memory: tuple[int, int]
+    """Images whose peak memory is compared: few, many."""
+    call_seconds: float
+    """Time for each call in memory in each round."""
+    torch_epochs: int
+    build_epochs: tuple[int, ...]
+
+
+FULL = Extent(
+    rounds=5,
+    counts={"small": 20_000, "photos": 1_000, "large": 100},
+    memory=(10_000, 100_000),
+    call_seconds=0.5,
+    torch_epochs=10,
+    build_epochs=(5, 10, 20, 240),
+)
+QUICK = Extent(
+    rounds=2,
+    counts={"small": 1_200, "photos": 60, "large": 6},
+    memory=(1_000, 3_000),
+    call_seconds=0.05,
+    torch_epochs=1,
+    build_epochs=(10,),
+)
+
+
+class Suite:
+    """The parts of the suite; each adds what it measured to `results`."""
+
+    def __init__(self, extent: Extent, folder: Path, scratch: Path) -> None:
+        """folder: where the images are, or are to be drawn. scratch: for everything else."""
+        self.extent = extent
+        self._folder = folder
+        self._scratch = scratch
+        machine = this_machine()
+        self._workers = machine.cpus
+        versions = dict(machine.libraries)
+        self.results: Results = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "platform": machine.platform,
+            "processor": machine.processor,
+            "cpus": machine.cpus,
+            "libraries": versions,
+            "rounds": extent.rounds,
+            "skipped": [],
+        }
+        for name in RIVAL_LIBRARIES:
+            try:
+                versions[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                continue
+
+    def batches(self) -> None:
+        """Images a second, of each program on each set of images, and what they read."""
+        self.results["batches"] = {}
+        for name, count in self.extent.counts.items():
+            folder = self._images(name)
+            readers = self._present(programs.readers(folder, self._workers))
+            rounds = self._rounds(
+                readers, lambda reader, program: programs.seconds(program, self._output(reader))
             )
-        image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-        image.save(folder / f"{number:06}.{ending}")
+            found = {reader: programs.labels(self._output(reader)) for reader in readers}
+            self.results["batches"][name] = {
+                "about": images.SETS[name].about,
+                "count": count,
+                "seconds": rounds,
+                "right": {reader: _right(read) for reader, read in found.items() if read},
+                "as_full_size": _as_full_size(folder, found[programs.EDGE]),
+            }
+
+    def calls(self) -> None:
+        """Microseconds of calls in one process, on arrays in memory."""
+        output = self._output("calls")
+        call = programs.script("calls.py", self.extent.rounds, self.extent.call_seconds)
+        programs.seconds(call, output)
+        self.results["calls"] = json.loads(output.read_text("utf-8"))
+
+    def starts(self) -> None:
+        """Seconds of whole processes that do next to nothing."""
+        file = sorted(self._images("small").iterdir())[0]
+        one = images.link(file.parent, self._scratch / "one", 1, 1) / "000"
+        commands = {
+            report.START_ONE: programs.predict(file),
+            report.START_BARE: programs.script("plain.py", one, programs.BUNDLE / "model.onnx", 1),
+            report.START_HELP: Program((programs.predict(file).command[0], "--help")),
+            report.START_CLICK: Program((sys.executable, "-c", "import click")),
+        }
+        self.results["starts"] = self._rounds(
+            commands, lambda name, program: programs.seconds(program), times=3
+        )
+
+    def memory(self) -> None:
+        """Peak memory in bytes, of few images, of many, and of the plain script."""
+        few, many = self.extent.memory
+        source = self._images("small")
+        small = images.link(source, self._scratch / "few", few, few)
+        flat = images.link(source, self._scratch / "flat", many, many)
+        deep = images.link(source, self._scratch / "deep", many, 1000)
+        workers = ("--workers", str(self._workers))
+        commands = {
+            report.MEMORY_FEW: programs.predict(small, *workers),
+            report.MEMORY_MANY: programs.predict(deep, *workers),
+            report.MEMORY_FLAT: programs.predict(flat, *workers),
+            report.MEMORY_ONE: programs.predict(small, "--workers", "1"),
+            report.MEMORY_PLAIN: programs.script(
+                "plain.py", small / "000", programs.BUNDLE / "model.onnx", 1
+            ),
+        }
+        self.results["memory_images"] = [few, many]
+        self.results["memory"] = self._rounds(
+            commands, lambda name, program: programs.peak_memory(program)
+        )
+
+    def bytes(self) -> None:
+        """Whether worker counts and batch sizes change a byte of the output."""
+        outputs = {}
+        for workers in (1, 2):
+            for size in (1, 32, 256):
+                output = self._output("rows")
+                options = ("--workers", str(workers), "--batch-size", str(size))
+                programs.seconds(programs.predict(self._images("small"), *options), output)
+                outputs[workers, size] = output.read_bytes()
+        self.results["same_bytes"] = len(set(outputs.values())) == 1
+
+    def training(self) -> None:
+        """Seconds to an accuracy on the test digits: model-build, and a plain PyTorch loop."""
+        found: list[report.Training] = []
+        loop = programs.script("torch_loop.py", self.extent.torch_epochs, needs="torch")
+        if self._present({"torch_loop.py": loop}):
+            output = self._output("torch_loop")
+            whole = programs.seconds(loop, output)
+            rows = [line.split() for line in output.read_text("utf-8").splitlines()]
+            start = whole - float(rows[-1][1])
+            for epoch, seconds, accuracy in rows:
+                found.append(
+                    {
+                        "program": "PyTorch loop, one image a step",
+                        "epochs": int(epoch),
+                        "training": float(seconds),
+                        "whole": start + float(seconds),
+                        "accuracy": float(accuracy),
+                    }
+                )
+        for epochs in self.extent.build_epochs:
+            bundle = self._scratch / f"digits{epochs}"
+            options = ("--epochs", str(epochs), "--output", str(self._scratch))
+            command = (str(programs.EXECUTABLES / "model-build"), "build", "--name", bundle.name)
+            try:
+                whole = programs.seconds(Program((*command, *options)))
+            except programs.ProgramError as error:  # too short a training may fail its verification
+                self._skip(f"model-build build --epochs {epochs}: {error}")
+                continue
+            history = json.loads((bundle / "history.json").read_text("utf-8"))
+            model = Manifest.load(bundle).find("onnx", "fp32")
+            assert model is not None
+            found.append(
+                {
+                    "program": "model-build build",
+                    "epochs": epochs,
+                    "training": history[-1]["seconds"],
+                    "whole": whole,
+                    "accuracy": model.measured["accuracy"],
+                }
+            )
+        self.results["training"] = found
+
+    def _output(self, name: str) -> Path:
+        return self._scratch / f"{name}.out"
+
+    def _images(self, name: str) -> Path:
+        count = self.extent.counts[name]
+        return images.draw(self._folder / f"{name}-{count}", images.SETS[name], count)
+
+    def _present(self, all_of_them: Mapping[str, Program]) -> dict[str, Program]:
+        present = {}
+        for name, program in all_of_them.items():
+            if program.is_missing():
+                self._skip(f"{name}: skipped, {program.needs} is not installed")
+            else:
+                present[name] = program
+        return present
+
+    def _skip(self, line: str) -> None:
+        if line not in self.results["skipped"]:
+            self.results["skipped"].append(line)
+            say(line)
+
+    def _rounds(
+        self,
+        commands: Mapping[str, Program],
+        measure: Callable[[str, Program], float],
+        times: int = 1,
+    ) -> Rounds:
+        """Each of them in turn, `times` as often as there are rounds."""
+        found: Rounds = {name: [] for name in commands}
+        for _ in range(times * self.extent.rounds):
+            for name, program in commands.items():
+                found[name].append(measure(name, program))
+        return found
 
 
-def programs(folder: Path, workers: int) -> dict[str, list[str]]:
-    """Command lines by name; all read the images of `folder`."""
-    script = [sys.executable, str(HERE / "plain.py"), str(folder), str(MODEL)]
-    return {
-        "edge-runtime": [
-            *(str(BIN / "edge-runtime"), "predict", str(folder), "-o", "/dev/null", "--quiet"),
-            *("--workers", str(workers)),
-        ],
-        "reading and decoding alone": [
-            *(sys.executable, str(HERE / "decode.py"), str(folder), str(workers)),
-        ],
-        "plain script, one image a call": [*script, "1"],
-        "plain script, batches of 64": [*script, "64"],
-    }
+def _right(read: Mapping[str, str]) -> float:
+    """The share of files whose label is the digit in their name."""
+    return sum(images.digit_of(file) == label for file, label in read.items()) / len(read)
 
 
-def seconds(command: list[str]) -> float:
-    """How long the whole process takes."""
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+def _as_full_size(folder: Path, read: Mapping[str, str]) -> float:
+    """The share of files that get the same label when they are decoded at full size."""
+    classifier = Classifier()
+    same = 0
+    for file, label in read.items():
+        with Image.open(folder / file) as image:
+            pixels = np.asarray(image)
+        same += classifier.predict(pixels).label == label
+    return same / len(read)
+
+
+PARTS: dict[str, Callable[[Suite], None]] = {
+    "batches": Suite.batches,
+    "calls": Suite.calls,
+    "starts": Suite.starts,
+    "memory": Suite.memory,
+    "bytes": Suite.bytes,
+    "training": Suite.training,
+}
+
+
+def say(line: str) -> None:
+    """Progress, to standard error."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """Print one table for each set of images."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--small", type=int, default=5000, help="28x28 PNG")
-    parser.add_argument("--photos", type=int, default=500, help="500x400 JPEG")
-    parser.add_argument("--workers", type=int, default=2)
+    """Measure, print the tables, write the files."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few images, to try the suite")
+    parser.add_argument(
+        "--only", metavar="PART", choices=PARTS, action="append", help=", ".join(PARTS)
+    )
+    parser.add_argument("--images-dir", type=Path, help="keep the images there, or use those")
+    parser.add_argument(
+        "--output", type=Path, help="default: docs; with --quick or --only nothing is written"
+    )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        sets = {
-            "28x28 PNG": (options.small, (28, 28), "png"),
-            "500x400 JPEG": (options.photos, (500, 400), "jpg"),
-        }
-        for name, (count, size, ending) in sets.items():
-            folder = Path(scratch) / ending
-            draw(folder, count, size, ending)
-            commands = programs(folder, options.workers)
-            rounds = [
-                {program: seconds(command) for program, command in commands.items()}
-                for _ in range(options.rounds)
-            ]
-            print(f"\n{count} {name}, {options.workers} workers, median of {options.rounds}")
-            print(f"{'':<34}{'images/s':>10}{'edge-runtime is':>18}")
-            for program in commands:
-                rate = statistics.median(count / each[program] for each in rounds)
-                times = statistics.median(each[program] / each["edge-runtime"] for each in rounds)
-                print(f"{program:<34}{rate:>10,.0f}{times:>17.2f}x")
+    output = options.output
+    if output is None and not (options.quick or options.only):
+        output = programs.HERE.parent / "docs"
+    if options.images_dir:
+        options.images_dir.mkdir(parents=True, exist_ok=True)
+    # Inside the other, because files cannot be linked across file systems.
+    with tempfile.TemporaryDirectory(dir=options.images_dir) as temporary:
+        scratch = Path(temporary).resolve()
+        folder = (options.images_dir or scratch / "images").resolve()
+        suite = Suite(QUICK if options.quick else FULL, folder, scratch)
+        for part in options.only or PARTS:
+            start = time.perf_counter()
+            PARTS[part](suite)
+            say(f"{part}: {time.perf_counter() - start:.0f} s")
+    print(report.tables(suite.results))
+    if output:
+        report.write(suite.results, output)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except programs.ProgramError as error:
+        sys.exit(f"a program failed: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

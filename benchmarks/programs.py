@@ -1,0 +1,135 @@
+"""The programs that are set side by side, as command lines, and what is measured of a process."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+EXECUTABLES = Path(sys.executable).parent
+BUNDLE = HERE.parent / "exported" / "digits"
+
+EDGE = "edge-runtime"
+EDGE_ONE = "edge-runtime, 1 worker"
+EDGE_INT8 = "edge-runtime, int8"
+DECODE = "reading and decoding alone, all cores"
+PLAIN = "Pillow + onnxruntime, one image a call"
+
+_POLL_SECONDS = 0.05
+
+
+class ProgramError(Exception):
+    """A program ended with another exit status than 0; the message is what it said last."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command line, and the module without which it cannot run."""
+
+    command: tuple[str, ...]
+    needs: str = "onnxruntime"
+
+    def is_missing(self) -> bool:
+        """Whether that module is not installed."""
+        return importlib.util.find_spec(self.needs) is None
+
+
+def readers(folder: Path, workers: int) -> dict[str, Program]:
+    """By name: all that read the images of `folder` and print a label for each, and the limit."""
+    model = str(BUNDLE / "model.onnx")
+    edge = ("--workers", str(workers))
+    return {
+        EDGE: predict(folder, *edge),
+        EDGE_ONE: predict(folder, "--workers", "1"),
+        EDGE_INT8: predict(folder, *edge, "--precision", "int8"),
+        DECODE: script("decode.py", folder, workers),
+        PLAIN: script("plain.py", folder, model, 1),
+        "Pillow + onnxruntime, batches of 64": script("plain.py", folder, model, 64),
+        "OpenCV imread + cv2.dnn": script("plain_opencv.py", folder, model, 16, needs="cv2"),
+        "Pillow + LiteRT, one image a call": script(
+            "plain_litert.py", folder, BUNDLE / "model.tflite", needs="ai_edge_litert"
+        ),
+        "Keras image_dataset + SavedModel": script(
+            "plain_keras.py", folder, BUNDLE / "saved_model", needs="tensorflow"
+        ),
+    }
+
+
+def predict(path: Path, *options: str) -> Program:
+    """`edge-runtime predict`."""
+    command = str(EXECUTABLES / "edge-runtime")
+    return Program((command, "predict", str(path), "--quiet", *options))
+
+
+def script(name: str, *arguments: object, needs: str = "onnxruntime") -> Program:
+    """One of the scripts in this folder."""
+    return Program((sys.executable, str(HERE / name), *map(str, arguments)), needs)
+
+
+def seconds(program: Program, output: Path | str = os.devnull) -> float:
+    """How long the whole process takes; its standard output goes to a file. Raises ProgramError."""
+    start = time.perf_counter()
+    with open(output, "wb") as file:
+        done = subprocess.run(program.command, stdout=file, stderr=subprocess.PIPE)
+    taken = time.perf_counter() - start
+    if done.returncode:
+        raise ProgramError(done.stderr.decode().strip().rpartition("\n")[2])
+    return taken
+
+
+def peak_memory(program: Program) -> float:
+    """Bytes: the highest resident memory (VmHWM) of each of its processes, added up.
+
+    Pages that processes share, such as those of libraries, count once for each. Linux only.
+    Raises ProgramError.
+    """
+    highest: dict[int, int] = {}
+    process = subprocess.Popen(
+        program.command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while process.poll() is None:
+        for pid in _session(process.pid):
+            highest[pid] = max(highest.get(pid, 0), _high_water(pid))
+        time.sleep(_POLL_SECONDS)
+    if process.returncode:
+        raise ProgramError(f"{' '.join(program.command)}: exit status {process.returncode}")
+    return float(sum(highest.values()))
+
+
+def _session(leader: int) -> list[int]:
+    """That process and all that came from it."""
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with suppress(ProcessLookupError):
+            if os.getsid(pid) == leader:
+                found.append(pid)
+    return found
+
+
+def _high_water(pid: int) -> int:
+    with suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        for line in file:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def labels(output: Path) -> dict[str, str]:
+    """Label by file name: edge-runtime's CSV, or the scripts' lines of name, label and score."""
+    with open(output, encoding="utf-8", newline="") as file:
+        if file.readline().startswith("path,"):
+            file.seek(0)
+            return {os.path.basename(row["path"]): row["label"] for row in csv.DictReader(file)}
+        file.seek(0)
+        rows = [line.split() for line in file]
+    return {row[0]: row[1] for row in rows if len(row) == 3}
