@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime.bench import time_calls
-from edge_runtime.classifier import BUILT_IN, Classifier
+from edge_runtime.classifier import Classifier
+from edge_runtime.manifest import BUILT_IN
 
 RUN = "bare session.run and argmax, 1 thread"
 RUN_DEFAULT = "bare session.run and argmax, default threads"

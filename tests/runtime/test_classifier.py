@@ -37,6 +37,14 @@ def test_the_golden_digits_are_read_rightly(classifier: Classifier) -> None:
     assert all(0.5 < reading.score <= 1 for reading in readings)
 
 
+def test_a_tensor_is_read_as_the_image_that_it_was_made_of(classifier: Classifier) -> None:
+    expected = classifier.predict_batch(PATHS)
+    tensors = [classifier.tensor(path) for path in PATHS]
+    assert [classifier.predict(tensor) for tensor in tensors] == expected
+    mixed: list[Any] = [PATHS[0], *tensors[1:]]
+    assert classifier.predict_batch(mixed) == expected
+
+
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
 def test_path_bytes_pillow_image_and_array_give_the_same_answer(
     classifier: Classifier, path: Path

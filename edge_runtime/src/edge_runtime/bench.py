@@ -19,10 +19,10 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch import available_cpus, walk
-from .classifier import BUILT_IN, Classifier, Precision
+from .classifier import Classifier, Precision
 from .errors import BundleError, EdgeRuntimeError, ImageError
-from .manifest import Manifest
+from .files import available_cpus, walk
+from .manifest import BUILT_IN, Manifest
 from .preprocess import decode, prepare
 
 BATCH_SIZES = (1, 8, 32, 128)

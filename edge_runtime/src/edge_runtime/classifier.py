@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ class Classifier:
         self.path = path
         self.top_k = min(top_k, len(self.spec.labels))
         self.min_score = min_score
-        self._feed = self.spec.input.name
+        self._feed, self._shape = self.spec.input.name, self.spec.input.shape
         self._outputs = [self.spec.output]
 
     @property
@@ -87,8 +88,11 @@ class Classifier:
         """Read one image: a path, an encoded file's bytes, a Pillow image, or a uint8 array
         (H, W) or (H, W, 3) with values 0 to 255.
 
-        Raises ImageError when it cannot be read.
+        An array of the model's own shape (height, width, channels) is taken for what `tensor`
+        returned. Raises ImageError when the image cannot be read.
         """
+        if self._is_tensor(image):
+            return self.read_tensors(image[None])[0]
         return self.predict_batch([image])[0]
 
     def predict_batch(self, images: Iterable[ImageSource]) -> list[Prediction]:
@@ -96,11 +100,16 @@ class Classifier:
 
         Raises ImageError for the first that cannot be read.
         """
+        images = list(images)
+        if not images:
+            return []
+        if any(map(self._is_tensor, images)):
+            return self.read_tensors(np.stack([self.tensor(image) for image in images]))
         from .preprocess import locate, read_pixels, stack
 
         spec, how = self.spec.input, self.spec.preprocessing
         located = [locate(read_pixels(image), spec, how) for image in images]
-        return self.read_tensors(stack(located, spec, how)) if located else []
+        return self.read_tensors(stack(located, spec, how))
 
     def predict_folder(
         self,
@@ -126,11 +135,18 @@ class Classifier:
     def tensor(self, image: ImageSource) -> NDArray[np.uint8]:
         """What the model sees of an image: (height, width, channels) uint8.
 
-        Raises ImageError.
+        An array of that very shape is returned as it is. Raises ImageError.
         """
+        if self._is_tensor(image):
+            return image
         from .preprocess import prepare, read_pixels
 
         return prepare(read_pixels(image), self.spec.input, self.spec.preprocessing)
+
+    def _is_tensor(self, image: ImageSource) -> TypeGuard[NDArray[np.uint8]]:
+        return (
+            isinstance(image, np.ndarray) and image.shape == self._shape and image.dtype == np.uint8
+        )
 
     def probabilities(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model on (N, height, width, channels) uint8; returns (N, labels) float32.
@@ -138,24 +154,26 @@ class Classifier:
         Raises BundleError when the model answers with anything but finite numbers.
         """
         answer: NDArray[np.float32] = self._session.run(self._outputs, {self._feed: tensors})[0]
-        if not np.isfinite(answer).all():
+        if not math.isfinite(answer.sum()):
             raise BundleError(f"{self.path}: the model answered with values that are not finite")
         return answer
 
     def read_tensors(self, tensors: NDArray[np.uint8]) -> list[Prediction]:
         """Readings of (N, height, width, channels) uint8 tensors that `tensor` made."""
         probabilities = self.probabilities(tensors)
-        blank: list[bool] = [False] * len(tensors)
+        inked: list[Any] = [True] * len(tensors)
         if self.spec.preprocessing.kind == "ink":
-            blank = np.logical_not(tensors.any(axis=(1, 2, 3))).tolist()
+            inked = tensors.reshape(len(tensors), -1).max(axis=1).tolist()
         if self.top_k == 1:
-            order = probabilities.argmax(axis=1)[:, None]
+            order = [[index] for index in probabilities.argmax(axis=1).tolist()]
         else:
-            order = (-probabilities).argsort(axis=1, kind="stable")[:, : self.top_k]
-        best = np.take_along_axis(probabilities, order, axis=1).tolist()
+            ranked = (-probabilities).argsort(axis=1, kind="stable")[:, : self.top_k]
+            order = ranked.tolist()
         return [
-            _BLANK if nothing else self._prediction(indices, scores)
-            for nothing, indices, scores in zip(blank, order.tolist(), best, strict=True)
+            self._prediction(indices, [probabilities.item(row, index) for index in indices])
+            if inked[row]
+            else _BLANK
+            for row, indices in enumerate(order)
         ]
 
     def _prediction(self, indices: Sequence[int], scores: Sequence[float]) -> Prediction:

@@ -104,26 +104,34 @@ def _resample(
     Each cell averages the pixels that it covers; when it covers less than one, one is averaged,
     which is linear interpolation. Cells beyond the box still show the ink that lies there.
     """
-    steps = [
+    scale = [
         (
             tall / side / min(1.0, max_stretch * tall / wide),
             wide / side / min(1.0, max_stretch * wide / tall),
         )
         for _, tall, _, wide in boxes
     ]
-    place, step = np.array(boxes, np.float32)[:, ::2, None], np.array(steps, np.float32)[:, :, None]
-    half = np.maximum(step, 1)[..., None] / 2
-    cells = (_cells(side) * step + place)[..., None]
-    covered = np.clip(cells + half - _edges(stack.shape[1]), 0, 1)
-    covered -= np.clip(cells - half - _edges(stack.shape[1]), 0, 1)
-    # weights sum to one but for what lies beyond the crop
-    covered *= 0.5 / half
-    found = covered[:, 0] @ stack @ covered[:, 1].transpose(0, 2, 1)
-    full = np.maximum(found.max(axis=(1, 2), keepdims=True), np.float32(1e-6))
-    found *= 255 / full
+    place = np.array(boxes, np.float32)[:, ::2, None, None]
+    step = np.array(scale, np.float32)[:, :, None, None]
+    half: Floats = np.maximum(step, 1) * np.float32(0.5)
+    cells: Floats = _cells(side) * step
+    cells += place
+    weights = _covered(cells + half, stack.shape[1])
+    weights -= _covered(cells - half, stack.shape[1])
+    weights *= 0.5 / half
+    found = weights[:, 0] @ stack @ weights[:, 1].transpose(0, 2, 1)
+    found *= 255 / np.maximum(found.max(axis=(1, 2), keepdims=True), np.float32(1e-6))
     found += np.float32(0.5)
     tensors: NDArray[np.uint8] = found.astype(np.uint8)
     return tensors
+
+
+def _covered(bounds: Floats, pixels: int) -> Floats:
+    """How much of each pixel lies before the bounds, which end with an axis of one."""
+    covered = bounds - _edges(pixels)
+    np.maximum(covered, 0, out=covered)
+    np.minimum(covered, 1, out=covered)
+    return covered
 
 
 @lru_cache(maxsize=64)
@@ -135,8 +143,8 @@ def _powers(pixels: int) -> Floats:
 
 @lru_cache(maxsize=16)
 def _cells(side: int) -> Floats:
-    """(side,) centres of the cells, from the middle of the tensor."""
-    return np.arange(side, dtype=np.float32) + 0.5 - side / 2
+    """(side, 1) centres of the cells, from the middle of the tensor."""
+    return (np.arange(side, dtype=np.float32) + 0.5 - side / 2)[:, None]
 
 
 @lru_cache(maxsize=64)
