@@ -27,6 +27,7 @@ DEVICE_LIBRARIES = {"numpy", *ONLY_IN}
 # Modules without a test file of their own, and the one whose tests exercise them.
 TESTED_BY = {
     "__init__": "test_package",
+    "__main__": "test_errors",
     "errors": "test_preprocess",
     "ink": "test_preprocess",
     "fit": "test_preprocess",
@@ -129,7 +130,9 @@ def test_only_the_command_lines_print_or_exit(path: Path) -> None:
             words = ast.unparse(node.exc).partition("(")[0]
         speaks = words in ENDINGS | {"SystemExit", "click.echo", "click.secho"}
         speaks |= words in {"sys.stdout.write", "sys.stderr.write"}
-        assert path.stem == "cli" or not speaks, f"{path}:{getattr(node, 'lineno', 0)}: {words}"
+        assert path.stem in ("cli", "__main__") or not speaks, (
+            f"{path}:{getattr(node, 'lineno', 0)}: {words}"
+        )
 
 
 def test_every_module_of_the_runtime_has_its_tests() -> None:

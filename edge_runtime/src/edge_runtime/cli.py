@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 import click
 
 from . import __version__
-from .errors import BundleError, EdgeRuntimeError
+from .errors import BundleError, EdgeRuntimeError, OutputError
 
 if TYPE_CHECKING:
     from .batch import Result
-    from .classifier import Precision
+    from .classifier import Classifier, Precision
     from .sinks import Format, Sink
 
 EXIT_SOME_FAILED = 1
+EXIT_USAGE = 2
 EXIT_BAD_BUNDLE = 3
 EXIT_GATE = 4
 EXIT_INTERRUPTED = 130
@@ -100,6 +102,13 @@ def main() -> None:
     show_default=True,
     help="Which of the bundle's models.",
 )
+@click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(1),
+    show_default="64000000",
+    help="Larger images are 'too_large'.",
+)
 @click.option("--resume", is_flag=True, help="Go on after the rows that FILE already holds.")
 @click.option(
     "--max-failure-rate",
@@ -121,6 +130,7 @@ def predict(
     workers: int | None,
     threads: int,
     precision: Precision,
+    max_pixels: int | None,
     resume: bool,
     max_failure_rate: float | None,
     quiet: bool,
@@ -133,12 +143,13 @@ def predict(
     if resume and output == "-":
         raise click.UsageError("--resume needs -o FILE, the output to go on with")
     with _errors_as_exits():
-        from .batch import available_cpus, classify_files, walk
+        from .batch import available_cpus, classify_chunk, classify_files, walk
         from .classifier import Classifier
-        from .preprocess import ignore_decoder_warnings
+        from .preprocess import MAX_PIXELS, ignore_decoder_warnings
         from .sinks import Sink
 
         ignore_decoder_warnings()
+        max_pixels = max_pixels or MAX_PIXELS
         format_ = format_ or ("jsonl" if output.endswith(".jsonl") else "csv")
         classifier = Classifier(
             model, precision=precision, top_k=top_k, min_score=min_score, threads=threads
@@ -150,11 +161,23 @@ def predict(
         )
         with _open_output(output, resume) as stream:
             if resume:
-                files = _after_earlier_rows(files, sink, stream, output, tally)
+                files = _after_earlier_rows(
+                    files,
+                    sink,
+                    stream,
+                    output,
+                    tally,
+                    classifier,
+                    lambda path: sink.rows(classify_chunk(classifier, [path], max_pixels)),
+                )
             if not (resume and stream.tell()):
                 stream.write(sink.header())
             results = classify_files(
-                classifier, files, batch_size=batch_size, workers=workers or available_cpus()
+                classifier,
+                files,
+                batch_size=batch_size,
+                workers=workers or available_cpus(),
+                max_pixels=max_pixels,
             )
             try:
                 _write_rows(tally.count(results), sink, stream, batch_size)
@@ -268,10 +291,10 @@ class _Tally:
                 click.echo(f"\r{self._line()}\x1b[K", err=True, nl=False)
             yield result
 
-    def add_earlier(self, status: str) -> None:
-        self.total += 1
-        self.earlier += 1
-        self.failed += status != "ok"
+    def add_earlier(self, rows: int, failed: int) -> None:
+        self.total += rows
+        self.earlier += rows
+        self.failed += failed
 
     def finish(self) -> None:
         if self._live:
@@ -320,60 +343,104 @@ def _write_rows(results: Iterator[Result], sink: Sink, stream: BinaryIO, batch_s
 @contextmanager
 def _open_output(output: str, resume: bool) -> Iterator[BinaryIO]:
     if output == "-":
-        yield sys.stdout.buffer
+        if sys.stdout is None:
+            _stop(EXIT_SOME_FAILED, "standard output is closed; give -o FILE")
+        with _interruptible():
+            yield sys.stdout.buffer
         return
-    try:
-        mode = ("r+b" if os.path.exists(output) else "w+b") if resume else "wb"
-        stream = cast("BinaryIO", open(output, mode))  # noqa: SIM115  closed below
-    except OSError as error:
-        raise click.UsageError(f"{output}: cannot be written ({error.strerror})") from None
-    with stream:
-        yield stream
+    from .output import open_output
+
+    with open_output(output, keep=resume) as stream, _interruptible():
+        yield cast("BinaryIO", stream)
 
 
 def _after_earlier_rows(
-    files: Iterator[str], sink: Sink, stream: BinaryIO, output: str, tally: _Tally
+    files: Iterator[str],
+    sink: Sink,
+    stream: BinaryIO,
+    output: str,
+    tally: _Tally,
+    classifier: Classifier,
+    row_of: Callable[[str], bytes],
 ) -> Iterator[str]:
-    """The files that have no row yet; the stream stands behind the last whole row."""
-    from .sinks import written
+    """The files that have no row yet; the stream stands behind the last row that is kept."""
+    from .resume import Terms, keep
 
-    end = 0
-    try:
-        for path, status, offset in sink.read_back(stream):
-            expected = next(files, None)
-            if expected is None or written(expected) != path:
-                raise ValueError(
-                    f"row {tally.total + 1} is of {path!r}, this run's input there is"
-                    f" {expected!r}; give the same PATHs in the same order"
-                )
-            tally.add_earlier(status)
-            end = offset
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise click.UsageError(f"{output}: cannot be resumed: {error}") from None
-    stream.seek(end)
+    terms = Terms(frozenset(classifier.labels), classifier.min_score, row_of)
+    with open(os.dup(stream.fileno()), "rb") as earlier:
+        kept = keep(earlier, output, sink, files, terms)
+    tally.add_earlier(kept.rows, kept.failed)
+    stream.seek(kept.end)
     stream.truncate()
     return files
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """In here Ctrl-C is a KeyboardInterrupt, so that what is begun can be ended well."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:  # as a shell's background job has it
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def _errors_as_exits() -> Iterator[None]:
     try:
         yield
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BundleError as error:
         _stop(EXIT_BAD_BUNDLE, str(error))
+    except OutputError as error:
+        _stop(EXIT_USAGE, str(error))
     except EdgeRuntimeError as error:
         _stop(EXIT_SOME_FAILED, str(error))
     except BrokenPipeError:
-        # Whoever read the output has had enough; nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has had enough.
+        _write_no_more()
         sys.exit(0)
     except OSError as error:
+        _write_no_more()
         _stop(EXIT_SOME_FAILED, f"{error.filename or 'output'}: {error.strerror}")
     except KeyboardInterrupt:
         _stop(EXIT_INTERRUPTED, "interrupted; --resume goes on from here")
 
 
+def run() -> None:
+    """The command line as a process: its errors are one line and an exit status."""
+    try:
+        # click's own main() would call a closed pipe an error.
+        with _errors_as_exits(), main.make_context("edge-runtime", sys.argv[1:]) as context:
+            main.invoke(context)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.UsageError as error:
+        if not sys.argv[1:]:  # no error: click shows the help so
+            error.show()
+            sys.exit(EXIT_USAGE)
+        command = error.ctx.command_path if error.ctx else "edge-runtime"
+        _stop(EXIT_USAGE, f"{error.format_message()} ({command} --help says more)")
+    except click.ClickException as error:
+        _stop(error.exit_code, error.format_message())
+
+
+def _write_no_more() -> None:
+    """What is left in stdout's buffer cannot be written, at exit neither."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _stop(status: int, message: str) -> NoReturn:
-    click.echo(f"edge-runtime: {message}", err=True)
+    click.echo(f"edge-runtime: {_one_line(message)}", err=True)
     sys.exit(status)
+
+
+def _one_line(text: str) -> str:
+    """Text with a file's odd name in it, as one line that leaves the terminal alone."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
