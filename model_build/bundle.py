@@ -14,10 +14,12 @@ from typing import Any
 
 import edge_runtime
 from edge_runtime.manifest import (
+    LABELS_NAME,
     MANIFEST_NAME,
     BundleFile,
     Manifest,
     ModelSpec,
+    labels_text,
 )
 
 from . import golden, report
@@ -62,7 +64,7 @@ def write_bundle(
         )
         if parity.failures:
             raise GateError(parity)
-        (folder / "labels.txt").write_text("\n".join(spec.labels) + "\n", encoding="utf-8")
+        (folder / LABELS_NAME).write_text(labels_text(spec.labels), encoding="utf-8")
         (folder / "parity_report.json").write_text(parity.dumps(), encoding="utf-8")
         golden.write(folder, spec, dataset)
         report.write(folder, trained, dataset, calibration, parity, spec)
