@@ -21,7 +21,7 @@ def main() -> None:
 
 def end_at_once(signum: int, frame: FrameType | None) -> None:
     """The answer to Ctrl-C while nothing is begun, where an exception could be swallowed."""
-    os.write(2, b"edge-runtime: interrupted\n")
+    os.write(sys.stderr.fileno(), b"edge-runtime: interrupted\n")
     os._exit(130)
 
 

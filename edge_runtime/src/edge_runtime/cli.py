@@ -105,7 +105,7 @@ def main() -> None:
 @click.option(
     "--max-pixels",
     metavar="N",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 178_000_000),
     show_default="64000000",
     help="Larger images are 'too_large'.",
 )
@@ -149,6 +149,7 @@ def predict(
         from .sinks import Sink
 
         ignore_decoder_warnings()
+        _mute_libraries()
         max_pixels = max_pixels or MAX_PIXELS
         format_ = format_ or ("jsonl" if output.endswith(".jsonl") else "csv")
         classifier = Classifier(
@@ -373,6 +374,16 @@ def _after_earlier_rows(
     stream.seek(kept.end)
     stream.truncate()
     return files
+
+
+def _mute_libraries() -> None:
+    """Keep stderr for this program: libtiff writes what it thinks of a damaged file there."""
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None and sys.stderr.fileno() == 2:
+        own = os.dup(2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = open(  # noqa: SIM115  until the end
+            own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
+        )
 
 
 @contextmanager
