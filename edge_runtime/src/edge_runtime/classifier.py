@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BundleError
+from .errors import BundleError, EdgeRuntimeError
 from .manifest import (
     MAX_FILE_BYTES,
     UNKNOWN,
@@ -57,7 +57,7 @@ _BLANK = Prediction(UNKNOWN, 0.0, -1, ())
 
 
 class Classifier:
-    """A model, ready to read images. It may be shared by threads; it does not survive a fork."""
+    """A model, ready to read images. Threads may share it. After a fork it refuses to read."""
 
     def __init__(
         self,
@@ -110,6 +110,7 @@ class Classifier:
         if self.manifest is not None:
             check_labels(path.parent, self.manifest)
         self.path = path
+        self._process = os.getpid()
         self.top_k = min(top_k, len(self.spec.labels))
         self.min_score = min_score
         self._feed = self.spec.input.name
@@ -168,8 +169,14 @@ class Classifier:
     def probabilities(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model on (N, height, width, channels) uint8; returns (N, labels) float32.
 
-        Raises BundleError when the model answers with anything but finite numbers.
+        Raises BundleError when the model answers with anything but finite numbers, and
+        EdgeRuntimeError in a process that was forked off after the model was loaded.
         """
+        if os.getpid() != self._process:
+            raise EdgeRuntimeError(
+                f"{self.path}: was loaded by process {self._process} and does not survive its fork"
+                f" into {os.getpid()}; make a Classifier in the new process, or spawn it"
+            )
         try:
             answer: NDArray[np.float32] = self._session.run(self._outputs, {self._feed: tensors})[0]
         except _errors() as error:
