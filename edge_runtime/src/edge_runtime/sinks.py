@@ -143,7 +143,7 @@ class Sink:
         value = float(score or 0)
         if ok and _score(value) != score:
             return None
-        if "\0" in text and status != "unreadable":  # zeros before a row, after a power failure
+        if "\0" in path and status != "unreadable":  # zeros before a row, after a power failure
             return None
         return Row(path, status, label, value, text.encode())
 
