@@ -22,8 +22,12 @@ NEVER_ON_THE_DEVICE = {
     *("model_build", "tensorflow", "keras", "sklearn", "scipy"),
     *("onnx", "tf2onnx", "matplotlib", "ai_edge_litert"),
 }
-ONLY_IN = {"PIL": {"preprocess", "ink"}, "onnxruntime": {"classifier"}, "click": {"cli"}}
-DEVICE_LIBRARIES = {"numpy", *ONLY_IN}
+ONLY_IN = {
+    **{"PIL": {"preprocess", "ink"}, "onnxruntime": {"classifier"}, "click": {"cli"}},
+    "cryptography": {"signature"},
+}
+EXTRAS = {"cryptography"}
+DEVICE_LIBRARIES = {"numpy", *ONLY_IN} - EXTRAS
 # Modules without a test file of their own, and the one whose tests exercise them.
 TESTED_BY = {
     "__init__": "test_package",
@@ -72,7 +76,7 @@ def tops(names: set[str]) -> set[str]:
 def test_the_runtime_imports_only_what_a_device_has(module: str) -> None:
     imported = tops(imports(RUNTIME[module], "edge_runtime"))
     assert not imported & NEVER_ON_THE_DEVICE
-    allowed = set(sys.stdlib_module_names) | DEVICE_LIBRARIES | {"edge_runtime"}
+    allowed = set(sys.stdlib_module_names) | DEVICE_LIBRARIES | EXTRAS | {"edge_runtime"}
     assert imported <= allowed
     for library, homes in ONLY_IN.items():
         assert library not in imported or module in homes

@@ -30,6 +30,12 @@ EXIT_INTERRUPTED = 130
 _PROGRESS_SECONDS = 0.1
 
 bundle_argument = click.argument("bundle", required=False, type=click.Path(path_type=Path))
+key_option = click.option(
+    "--key",
+    metavar="PUBLIC.pem",
+    type=click.Path(path_type=Path),
+    help="The Ed25519 key that must have signed the bundle.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -232,7 +238,8 @@ def info(bundle: Path | None) -> None:
 
 @main.command()
 @bundle_argument
-def check(bundle: Path | None) -> None:
+@key_option
+def check(bundle: Path | None, key: Path | None) -> None:
     """Check a bundle on this device: every hash, then the golden vectors.
 
     The golden vectors are encoded images with the tensors that they must become
@@ -243,6 +250,8 @@ def check(bundle: Path | None) -> None:
         from .golden import check_files, check_golden
 
         folder = bundle or BUILT_IN
+        if key is not None:
+            _verify(folder, key)
         checked, absent = check_files(folder)
         missing = f", {len(absent)} not on this device" if absent else ""
         click.echo(f"{len(checked)} files have the hashes of the manifest{missing}")
@@ -268,6 +277,33 @@ def check(bundle: Path | None) -> None:
                 " libraries read images differently from the machine that built the bundle",
             )
         click.echo(f"{total} of {total} golden vectors passed")
+
+
+@main.command()
+@click.argument("new_bundle", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@key_option
+def update(new_bundle: Path, target: Path, key: Path | None) -> None:
+    """Switch the bundle TARGET to a copy of NEW_BUNDLE.
+
+    The hashes and the golden vectors of NEW_BUNDLE are checked first. The old
+    bundle is kept as TARGET.old. At every moment TARGET is the one or the other.
+    """
+    with _errors_as_exits():
+        from .update import update as switch
+
+        if key is not None:
+            _verify(new_bundle, key)
+        old = switch(new_bundle, target)
+        kept = f"; the old bundle is kept as {old}" if old else ""
+        click.echo(_one_line(f"{target} is {new_bundle} now{kept}"))
+
+
+def _verify(bundle: Path, key: Path) -> None:
+    from .signature import verify
+
+    verify(bundle, key)
+    click.echo(_one_line(f"signed with the key of {key}"))
 
 
 class _Tally:

@@ -20,7 +20,14 @@ import numpy as np
 
 from .classifier import Classifier
 from .errors import BundleError
-from .manifest import MANIFEST_NAME, BundleFile, Manifest, check_labels, read_verified
+from .manifest import (
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    BundleFile,
+    Manifest,
+    check_labels,
+    read_verified,
+)
 
 GOLDEN_NAME = "golden/golden.json"
 PROBABILITY_TOLERANCE = 1e-3
@@ -59,7 +66,7 @@ def check_files(bundle: Path) -> tuple[list[BundleFile], list[BundleFile]]:
             checked.append(file)
         else:
             absent.append(file)
-    known = {file.path for file in manifest.files} | {MANIFEST_NAME}
+    known = {file.path for file in manifest.files} | {MANIFEST_NAME, SIGNATURE_NAME}
     check_labels(bundle, manifest)
     for path in sorted(bundle.rglob("*")):
         name = path.relative_to(bundle).as_posix()

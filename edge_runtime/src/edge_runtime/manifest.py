@@ -18,6 +18,7 @@ from .errors import BundleError
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+SIGNATURE_NAME = "manifest.sig"
 LABELS_NAME = "labels.txt"
 UNKNOWN = "unknown"
 """The label of a reading below the minimum score, and of a blank image."""
