@@ -34,7 +34,7 @@ $(RUNTIME_VENV)/.installed: $(shell find edge_runtime exported/digits -type f -n
 	rm -rf edge_runtime/build
 	$(PYTHON) -m venv --clear $(RUNTIME_VENV)
 	$(RUNTIME_VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(RUNTIME_VENV)/wheel ./edge_runtime
-	$(RUNTIME_VENV)/bin/python $(PIP) $(RUNTIME_VENV)/wheel/*.whl pytest
+	$(RUNTIME_VENV)/bin/python $(PIP) $(RUNTIME_VENV)/wheel/*.whl pytest hypothesis
 	touch $@
 
 clean:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import hashlib
 import os
 import shutil
@@ -14,11 +12,14 @@ from typing import Any
 
 import edge_runtime
 from edge_runtime.manifest import (
+    LABELS_NAME,
     MANIFEST_NAME,
     BundleFile,
     Manifest,
     ModelSpec,
+    labels_text,
 )
+from edge_runtime.update import exchange
 
 from . import golden, report
 from .calibrate import Calibration
@@ -62,7 +63,7 @@ def write_bundle(
         )
         if parity.failures:
             raise GateError(parity)
-        (folder / "labels.txt").write_text("\n".join(spec.labels) + "\n", encoding="utf-8")
+        (folder / LABELS_NAME).write_text(labels_text(spec.labels), encoding="utf-8")
         (folder / "parity_report.json").write_text(parity.dumps(), encoding="utf-8")
         golden.write(folder, spec, dataset)
         report.write(folder, trained, dataset, calibration, parity, spec)
@@ -169,7 +170,7 @@ def _staged(target: Path, force: bool) -> Iterator[Path]:
         yield folder
         refuse_existing(target, force)
         if target.exists():
-            _exchange(folder, target)
+            exchange(folder, target)
         else:
             folder.rename(target)
     finally:
@@ -185,24 +186,3 @@ def _remove_abandoned(target: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         except PermissionError:  # alive, somebody else's
             continue
-
-
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-
-
-def _exchange(new: Path, old: Path) -> None:
-    """Swap two folders: in one step on Linux, elsewhere in two renames."""
-    try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
-        rename = None
-    if rename is not None:
-        if not rename(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE):
-            return
-        if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(old))
-    aside = new.with_name(new.name + "-old")
-    old.rename(aside)
-    new.rename(old)
-    aside.rename(new)

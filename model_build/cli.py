@@ -184,6 +184,27 @@ def evaluate(
             Path(json_path).write_text(text, encoding="utf-8")
 
 
+@main.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--key",
+    metavar="PRIVATE.pem",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="An Ed25519 private key.",
+)
+def sign(bundle: Path, key: Path) -> None:
+    """Sign a bundle: write manifest.sig over manifest.json, which holds every hash.
+
+    On the device, edge-runtime check BUNDLE --key PUBLIC.pem tells whether the
+    bundle is the one that was signed.
+    """
+    with _errors_as_exits():
+        from edge_runtime.signature import sign
+
+        click.echo(f"{sign(bundle, key)} is written")
+
+
 def _load_tensorflow() -> None:
     """Import it first and quietly: it takes seconds and talks."""
     from .quiet import quiet

@@ -23,14 +23,15 @@ NEVER_ON_THE_DEVICE = {
     *("onnx", "tf2onnx", "matplotlib", "ai_edge_litert"),
 }
 ONLY_IN = {
-    "PIL": {"preprocess", "ink", "plain_png"},
-    "onnxruntime": {"classifier"},
-    "click": {"cli"},
+    **{"PIL": {"preprocess", "ink", "plain_png"}, "onnxruntime": {"classifier"}, "click": {"cli"}},
+    "cryptography": {"signature"},
 }
-DEVICE_LIBRARIES = {"numpy", *ONLY_IN}
+EXTRAS = {"cryptography"}
+DEVICE_LIBRARIES = {"numpy", *ONLY_IN} - EXTRAS
 # Modules without a test file of their own, and the one whose tests exercise them.
 TESTED_BY = {
     "__init__": "test_package",
+    "__main__": "test_errors",
     "errors": "test_preprocess",
     "ink": "test_preprocess",
     "fit": "test_preprocess",
@@ -77,7 +78,7 @@ def tops(names: set[str]) -> set[str]:
 def test_the_runtime_imports_only_what_a_device_has(module: str) -> None:
     imported = tops(imports(RUNTIME[module], "edge_runtime"))
     assert not imported & NEVER_ON_THE_DEVICE
-    allowed = set(sys.stdlib_module_names) | DEVICE_LIBRARIES | {"edge_runtime"}
+    allowed = set(sys.stdlib_module_names) | DEVICE_LIBRARIES | EXTRAS | {"edge_runtime"}
     assert imported <= allowed
     for library, homes in ONLY_IN.items():
         assert library not in imported or module in homes
@@ -135,7 +136,9 @@ def test_only_the_command_lines_print_or_exit(path: Path) -> None:
             words = ast.unparse(node.exc).partition("(")[0]
         speaks = words in ENDINGS | {"SystemExit", "click.echo", "click.secho"}
         speaks |= words in {"sys.stdout.write", "sys.stderr.write"}
-        assert path.stem == "cli" or not speaks, f"{path}:{getattr(node, 'lineno', 0)}: {words}"
+        assert path.stem in ("cli", "__main__") or not speaks, (
+            f"{path}:{getattr(node, 'lineno', 0)}: {words}"
+        )
 
 
 def test_every_module_of_the_runtime_has_its_tests() -> None:

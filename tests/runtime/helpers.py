@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from edge_runtime.manifest import BUILT_IN
+from edge_runtime.manifest import BUILT_IN, sealed
 
 EXECUTABLE = Path(sys.executable).parent / "edge-runtime"
 GOLDEN = BUILT_IN / "golden"
@@ -39,7 +39,7 @@ def edit_manifest(bundle: Path, change: Callable[[dict[str, Any]], object]) -> N
     path = bundle / "manifest.json"
     data = json.loads(path.read_text("utf-8"))
     change(data)
-    path.write_text(json.dumps(data), "utf-8")
+    path.write_text(sealed(data), "utf-8")
 
 
 def flip_byte(path: Path, position: int = -1000) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_runtime import BundleError
+from edge_runtime import BundleError, Classifier
 from edge_runtime.manifest import (
     BUILT_IN,
     MAX_MANIFEST_BYTES,
@@ -90,7 +93,7 @@ REFUSED = {
     "one label": (put("labels", value=["a"]), ["1 labels", "expected 2"]),
     "a label twice": (put("labels", 3, value="0"), ["'0' stands twice"]),
     "an empty label": (put("labels", 3, value=""), ["non-empty"]),
-    "a number as label": (put("labels", 3, value=3), ["strings"]),
+    "a number as label": (put("labels", 3, value=3), ["label 3 is not a"]),
     "labels as text": (put("labels", value="0123456789"), ["'labels' is a string", "a list"]),
     "unknown kind": (put("preprocessing", "kind", value="blur"), ["'blur'", "knows ink"]),
     "unknown parameter": (put("preprocessing", "sigma", value=1), ["'ink'", "'sigma'"]),
@@ -106,6 +109,12 @@ REFUSED = {
     "two channels": (put("input", "channels", value=2), ["channels is 2", "1 or 3"]),
     "floats as input": (put("input", "dtype", value="float32"), ["'float32'", "'uint8'"]),
     "channels first": (put("input", "layout", value="NCHW"), ["'NCHW'", "'NHWC'"]),
+    "an unknown key of the input": (put("input", "mean", value=0.5), ["'mean' is not known"]),
+    "an unknown key of the output": (put("output", "scale", value=1), ["'scale' is not known"]),
+    "a line break in a label": (put("labels", 3, value="a\nb"), ["'a\\nb'", "line break"]),
+    "half a character in a label": (put("labels", 3, value="\ud800"), ["control character"]),
+    "an escape in the name": (put("name", value="\x1b[2J"), ["'\\x1b[2J'"]),
+    "a file of a terabyte": (put("files", 0, "bytes", value=1 << 40), ["'bytes' is 1099511627776"]),
     "logits as output": (put("output", "kind", value="logits"), ["'logits'", "'probabilities'"]),
     "a path upwards": (put("files", 0, "path", value="../model.onnx"), ["'../model.onnx'"]),
     "a path inside and out": (put("files", 0, "path", value="a/../../x"), ["'a/../../x'"]),
@@ -161,7 +170,7 @@ def test_a_missing_and_an_endless_manifest_are_refused_by_name(tmp_path: Path) -
     with pytest.raises(BundleError, match=r"manifest\.json: cannot be read"):
         Manifest.load(tmp_path)
     (tmp_path / "manifest.json").write_bytes(b" " * (MAX_MANIFEST_BYTES + 1))
-    with pytest.raises(BundleError, match=r"manifest\.json: larger than"):
+    with pytest.raises(BundleError, match=r"manifest\.json: has \d+ bytes, expected at most"):
         Manifest.load(tmp_path)
 
 
@@ -196,12 +205,95 @@ def test_a_damaged_file_is_refused_with_its_name_and_both_hashes(bundle: Path, d
     else:
         assert file.sha256 in message
         assert message.count("SHA-256 is ") == 1
+        assert f" of {path.stat().st_size} bytes, " in message
+        assert f" of {file.bytes};" in message
         found = message.split("SHA-256 is ")[1][:64]
         assert len(found) == 64
         assert found != file.sha256
-    assert ("longer" in message) == (damage == "longer")
 
 
 def test_a_precision_that_the_bundle_lacks_is_not_found(bundle: Path) -> None:
     edit_manifest(bundle, lambda data: data["files"].clear())
     assert Manifest.load(bundle).find("onnx", "fp32") is None
+
+
+def test_any_change_of_the_manifests_bytes_is_refused_with_both_hashes(bundle: Path) -> None:
+    path = bundle / "manifest.json"
+    data = path.read_bytes()
+    changes = {
+        "a digit": data.replace(b'"temperature": 0.6', b'"temperature": 0.7'),
+        "a space": data.replace(b'"calibration": {', b'"calibration":  {'),
+        "a line break more": data + b"\n",
+        "cut": data[:-1],
+        "no seal": data[: data.index(b',\n  "manifest_sha256"')] + b"\n}\n",
+        "another seal": data[:-11] + b"0000000" + data[-4:],
+    }
+    for name, changed in changes.items():
+        assert changed != data, name
+        path.write_bytes(changed)
+        with pytest.raises(BundleError) as refused:
+            Manifest.load(bundle)
+        message = str(refused.value)
+        assert message.startswith(f"{path}: ")
+        assert "build the bundle again" in message
+        assert "\n" not in message
+        if name == "a digit":
+            assert re.findall("[0-9a-f]{64}", message) == [
+                hashlib.sha256(changed[:-68]).hexdigest(),
+                Manifest.load(BUILT_IN).dumps()[-68:-4],
+            ]
+
+
+def test_the_seal_is_what_the_readme_says(bundle: Path) -> None:
+    text = (bundle / "manifest.json").read_text("utf-8")
+    head, _, seal = text.rpartition('"manifest_sha256": "')
+    head += '"manifest_sha256": "'
+    assert seal == hashlib.sha256(head.encode()).hexdigest() + '"\n}\n'
+
+
+@pytest.mark.parametrize("what", ["manifest.json", "model.onnx", "labels.txt"])
+def test_links_that_leave_the_bundle_pipes_and_folders_are_refused(bundle: Path, what: str) -> None:
+    path = bundle / what
+    outside = bundle.parent / "outside"
+    path.rename(outside)
+    if what != "manifest.json":
+        path.symlink_to(outside)
+        with pytest.raises(BundleError, match=r": leads out of the bundle, to ") as refused:
+            Classifier(bundle)
+        assert str(outside) in str(refused.value)
+        path.unlink()
+    for make in (os.mkfifo, os.mkdir):
+        make(path)
+        with pytest.raises(
+            BundleError, match=r": (is not a regular file|cannot be read \(Is a dir)"
+        ):
+            Classifier(bundle)
+        path.rmdir() if path.is_dir() else path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(BundleError, match=r"cannot be read|leads out"):
+        Classifier(bundle)
+
+
+def test_a_link_inside_the_bundle_and_a_link_to_it_are_fine(bundle: Path) -> None:
+    (bundle / "model.onnx").rename(bundle / "model-1.onnx")
+    (bundle / "model.onnx").symlink_to("model-1.onnx")
+    (bundle.parent / "current").symlink_to(bundle)
+    assert Classifier(bundle.parent / "current").labels == Classifier().labels
+
+
+def test_labels_txt_must_say_the_same_labels_where_it_is_there(bundle: Path) -> None:
+    path = bundle / "labels.txt"
+    flip_byte(path, 0)
+    with pytest.raises(BundleError, match=r"labels\.txt: SHA-256 is "):
+        Classifier(bundle)
+    data = path.read_bytes()
+
+    def describe(manifest: dict[str, Any]) -> None:
+        (entry,) = [file for file in manifest["files"] if file["path"] == "labels.txt"]
+        entry.update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+    edit_manifest(bundle, describe)
+    with pytest.raises(BundleError, match=r"labels\.txt: has other labels than manifest\.json"):
+        Classifier(bundle)
+    path.unlink()
+    assert Classifier(bundle).labels == tuple("0123456789")

@@ -11,7 +11,8 @@ from typing import get_args
 import pytest
 
 from edge_runtime import Prediction, Result, Score
-from edge_runtime.sinks import Format, Sink, written
+from edge_runtime.errors import OutputError
+from edge_runtime.sinks import Format, Row, Sink, written
 
 FORMATS = get_args(Format)
 TOP = (Score("7", 0.9876543), Score("1", 0.01), Score("2", 0.002))
@@ -96,6 +97,17 @@ def test_every_name_is_read_back_by_an_ordinary_parser(format: Format) -> None:
         assert row["error"] == (result.error or ("" if format == "csv" else None))
 
 
+def read_back(sink: Sink, data: bytes) -> list[tuple[Row, int]]:
+    """The rows of an earlier output, with the offset of each one's end."""
+    stream = io.BytesIO(data)
+    end = sink.read_header(stream, "rows")
+    found = []
+    for row in sink.read_rows(stream):
+        end += len(row.bytes)
+        found.append((row, end))
+    return found
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("top_k", [1, 3])
 def test_an_output_cut_at_any_byte_is_known_up_to_its_last_whole_row(
@@ -108,22 +120,60 @@ def test_an_output_cut_at_any_byte_is_known_up_to_its_last_whole_row(
         ends.append(ends[-1] + len(sink.rows([result])))
     assert ends[-1] == len(whole)
     for cut in range(len(whole) + 1):
-        known = list(sink.read_back(io.BytesIO(whole[:cut])))
+        known = read_back(sink, whole[:cut])
         expected = [end for end in ends[1:] if end <= cut]
-        assert [end for _, _, end in known] == expected
-        for (path, status, _), result in zip(known, RESULTS, strict=False):
-            assert (path, status) == (written(result.path), result.status)
+        assert [end for _, end in known] == expected
+        for (row, _), result in zip(known, RESULTS, strict=False):
+            assert (row.path, row.status) == (written(result.path), result.status)
+            assert row.bytes == sink.rows([result])
 
 
-def test_an_output_with_other_columns_is_refused() -> None:
-    for earlier in (Sink("csv", 2), Sink("jsonl")):
-        with pytest.raises(ValueError, match="its first line is not 'path,status"):
-            list(Sink("csv").read_back(io.BytesIO(output(earlier))))
-    with pytest.raises(ValueError):  # noqa: PT011  json's own message
-        list(Sink("jsonl").read_back(io.BytesIO(output(Sink("csv")))))
+TAILS = {
+    "zeros": bytes(5000),
+    "zeros and more": bytes(100) + b"x.png,ok,7,0.900000,\n",
+    "not UTF-8": b"\xff\xfe\n",
+    "a quote left open": b'"x.png,ok,7,0.900000,\n',
+    "a stray quote": b'x"y.png,ok,7,0.900000,\n',
+    "a field too few": b"x.png,ok,7,0.900000\n",
+    "another score": b"x.png,ok,7,0.9,\n",
+    "a score that is none": b"x.png,ok,7,high,\n",
+    "no label": b"x.png,ok,,0.900000,\n",
+    "a Windows line break": b"x.png,ok,7,0.900000,\r\n",
+    "another key": b'{"path": "x", "status": "ok", "label": "7", "score": 0.9}\n',
+    "no object": b"[]\n",
+    "deeply nested": b"[" * 100_000 + b"\n",
+    "an empty line": b"\n",
+    "a line without an end": b"x" * 3_000_000,
+}
 
 
-def test_a_header_cut_short_is_no_row() -> None:
-    header = Sink("csv").header()
-    for cut in range(len(header)):
-        assert list(Sink("csv").read_back(io.BytesIO(header[:cut]))) == []
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
+def test_what_is_no_row_ends_the_rows(format: Format, tail: bytes) -> None:
+    sink = Sink(format)
+    assert len(read_back(sink, output(sink) + tail)) == len(RESULTS)
+    assert len(read_back(sink, output(sink) + tail + output(sink))) == len(RESULTS)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_output_that_was_begun_and_not_written_holds_nothing(format: Format) -> None:
+    sink = Sink(format)
+    begin = output(sink)[: len(sink.header()) or 12]
+    for cut in range(len(begin)):
+        for zeros in (0, 1, 4096):
+            assert read_back(sink, begin[:cut] + bytes(zeros)) == []
+
+
+def test_an_output_of_other_options_or_another_file_is_refused() -> None:
+    csv_, jsonl = Sink("csv"), Sink("jsonl")
+    foreign = [b"name,size\na,1\n", b"PK\x03\x04" + bytes(50), b'{"name": "x"}\n', b"\0" * 9 + b"x"]
+    cases = [
+        (csv_, [output(Sink("csv", 2)), output(jsonl), *foreign]),
+        (Sink("csv", 2), [output(csv_)]),
+        (jsonl, [output(csv_), output(Sink("jsonl", 2)), *foreign]),
+        (Sink("jsonl", 2), [output(jsonl), output(Sink("jsonl", 3))]),
+    ]
+    for sink, earlier in cases:
+        for data in earlier:
+            with pytest.raises(OutputError, match=r"^rows: cannot be resumed: it begins with"):
+                read_back(sink, data)

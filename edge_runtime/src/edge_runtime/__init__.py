@@ -10,12 +10,12 @@ Importing this package imports nothing heavy; the names below are loaded on firs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from .errors import BundleError, EdgeRuntimeError, ImageError
 
+TYPE_CHECKING = False  # importing typing for it would take most of the time that this takes
 if TYPE_CHECKING:
+    from typing import Any
+
     from .classifier import Classifier as Classifier
     from .results import Prediction as Prediction
     from .results import Result as Result
@@ -43,4 +43,6 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -11,8 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BundleError
-from .manifest import BUILT_IN, UNKNOWN, Manifest, ModelSpec, read_model
+from .errors import BundleError, EdgeRuntimeError
+from .manifest import (
+    BUILT_IN,
+    MAX_FILE_BYTES,
+    UNKNOWN,
+    Manifest,
+    ModelSpec,
+    check_labels,
+    read_file,
+    read_model,
+)
+from .onnx_file import external_data
 from .results import Prediction, Result, Score
 
 if TYPE_CHECKING:
@@ -24,7 +34,7 @@ _BLANK = Prediction(UNKNOWN, 0.0, -1, ())
 
 
 class Classifier:
-    """A model, ready to read images. It may be shared by threads; it does not survive a fork."""
+    """A model, ready to read images. Threads may share it. After a fork it refuses to read."""
 
     def __init__(
         self,
@@ -65,15 +75,15 @@ class Classifier:
             self._session = _open_session(data, threads, path)
             self.spec = self.manifest.spec
         else:
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
+            data = read_file(path, MAX_FILE_BYTES)
             self._session = _open_session(data, threads, path)
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.spec = ModelSpec.from_metadata(metadata, str(path))
         _check_signature(self._session, self.spec, path)
+        if self.manifest is not None:
+            check_labels(path.parent, self.manifest)
         self.path = path
+        self._process = os.getpid()
         self.top_k = min(top_k, len(self.spec.labels))
         self.min_score = min_score
         self._feed, self._shape = self.spec.input.name, self.spec.input.shape
@@ -151,9 +161,22 @@ class Classifier:
     def probabilities(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model on (N, height, width, channels) uint8; returns (N, labels) float32.
 
-        Raises BundleError when the model answers with anything but finite numbers.
+        Raises BundleError when the model answers with anything but finite numbers, and
+        EdgeRuntimeError in a process that was forked off after the model was loaded.
         """
-        answer: NDArray[np.float32] = self._session.run(self._outputs, {self._feed: tensors})[0]
+        if os.getpid() != self._process:
+            raise EdgeRuntimeError(
+                f"{self.path}: was loaded by process {self._process} and does not survive its fork"
+                f" into {os.getpid()}; make a Classifier in the new process, or spawn it"
+            )
+        try:
+            answer: NDArray[np.float32] = self._session.run(self._outputs, {self._feed: tensors})[0]
+        except _errors() as error:
+            reason = " ".join(str(error).split())
+            raise BundleError(f"{self.path}: onnxruntime cannot run it ({reason})") from None
+        expected = (len(tensors), len(self.spec.labels))
+        if answer.shape != expected:
+            raise BundleError(f"{self.path}: answered with {answer.shape}, expected {expected}")
         if not math.isfinite(answer.sum()):
             raise BundleError(f"{self.path}: the model answered with values that are not finite")
         return answer
@@ -185,6 +208,14 @@ class Classifier:
 
 
 def _open_session(model: bytes, threads: int, path: Path) -> Any:
+    try:
+        if external_data(model):
+            raise BundleError(
+                f"{path}: keeps weights in another file, which no hash protects;"
+                " export it as one file"
+            )
+    except ValueError as error:
+        raise BundleError(f"{path}: is no ONNX file ({error})") from None
     # onnxruntime sends telemetry unless this is set before it is imported.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -194,15 +225,16 @@ def _open_session(model: bytes, threads: int, path: Path) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # no other is walked
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except _load_errors() as error:
+    except _errors() as error:
         reason = " ".join(str(error).split())
         raise BundleError(f"{path}: onnxruntime cannot load it ({reason})") from None
 
 
-def _load_errors() -> tuple[type[Exception], ...]:
+def _errors() -> tuple[type[Exception], ...]:
     """onnxruntime's errors, which share no base class of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -219,10 +251,20 @@ def _check_signature(session: Any, spec: ModelSpec, path: Path) -> None:
             f"{path}: takes {list(inputs)} and gives {list(outputs)},"
             f" its description says {spec.input.name!r} and {spec.output!r}"
         )
-    found = (inputs[spec.input.name].type, tuple(inputs[spec.input.name].shape[1:]))
+    given, answered = inputs[spec.input.name], outputs[spec.output]
+    found = (given.type, tuple(given.shape[1:]))
     expected = (f"tensor({spec.input.dtype})", spec.input.shape)
     if found != expected:
         raise BundleError(f"{path}: takes {found}, its description says {expected}")
-    classes = outputs[spec.output].shape[-1]
+    if isinstance(given.shape[0], int):
+        raise BundleError(
+            f"{path}: takes batches of {given.shape[0]} only, expected a free batch axis"
+        )
+    if answered.type != "tensor(float)" or len(answered.shape) != 2:
+        raise BundleError(
+            f"{path}: gives {answered.type} of {answered.shape}, expected tensor(float) of"
+            f" [batch, {len(spec.labels)}]"
+        )
+    classes = answered.shape[1]
     if classes != len(spec.labels):
         raise BundleError(f"{path}: gives {classes} classes, its description {len(spec.labels)}")

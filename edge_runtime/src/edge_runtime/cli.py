@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import os
-import stat
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 import click
 
 from . import __version__
-from .errors import BundleError, EdgeRuntimeError
+from .errors import BundleError, EdgeRuntimeError, OutputError
 
 if TYPE_CHECKING:
     from .classifier import Precision
-    from .rows import Rows
-    from .sinks import Format, Sink
+    from .rows import RowMaker, Rows
+    from .sinks import Format
 
 EXIT_SOME_FAILED = 1
+EXIT_USAGE = 2
 EXIT_BAD_BUNDLE = 3
 EXIT_GATE = 4
 EXIT_INTERRUPTED = 130
@@ -30,6 +32,12 @@ EXIT_INTERRUPTED = 130
 _PROGRESS_SECONDS = 0.1
 
 bundle_argument = click.argument("bundle", required=False, type=click.Path(path_type=Path))
+key_option = click.option(
+    "--key",
+    metavar="PUBLIC.pem",
+    type=click.Path(path_type=Path),
+    help="The Ed25519 key that must have signed the bundle.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -102,6 +110,13 @@ def main() -> None:
     show_default=True,
     help="Which of the bundle's models.",
 )
+@click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(1, 178_000_000),
+    show_default="64000000",
+    help="Larger images are 'too_large'.",
+)
 @click.option("--resume", is_flag=True, help="Go on after the rows that FILE already holds.")
 @click.option(
     "--max-failure-rate",
@@ -123,6 +138,7 @@ def predict(
     workers: int | None,
     threads: int,
     precision: Precision,
+    max_pixels: int | None,
     resume: bool,
     max_failure_rate: float | None,
     quiet: bool,
@@ -140,6 +156,7 @@ def predict(
         from .rows import RowMaker, rows_in_order
         from .sinks import Sink
 
+        _mute_libraries()
         arguments = {
             "model": BUILT_IN if model is None else Path(model),
             "precision": precision,
@@ -148,16 +165,17 @@ def predict(
             "threads": threads,
         }
         format_ = format_ or ("jsonl" if output.endswith(".jsonl") else "csv")
-        sink = Sink(format_, min(top_k, len(_labels(arguments))))
+        labels = _labels(arguments)
+        sink = Sink(format_, min(top_k, len(labels)))
+        maker = RowMaker(arguments, sink, max_pixels or MAX_PIXELS)
         tally = _Tally(quiet)
         files = walk(
             _named(paths), recursive=recursive, all_files=all_files, passed_over=tally.pass_over
         )
         with _open_output(output, resume) as stream:
             if resume:
-                files = _after_earlier_rows(files, sink, stream, output, tally)
+                files = _after_earlier_rows(files, maker, labels, stream, output, tally)
             earlier = resume and bool(stream.tell())
-            maker = RowMaker(arguments, sink, MAX_PIXELS)
             chunks = rows_in_order(maker, files, batch_size, workers or available_cpus())
             try:
                 header = b"" if earlier else sink.header()
@@ -212,7 +230,8 @@ def info(bundle: Path | None) -> None:
 
 @main.command()
 @bundle_argument
-def check(bundle: Path | None) -> None:
+@key_option
+def check(bundle: Path | None, key: Path | None) -> None:
     """Check a bundle on this device: every hash, then the golden vectors.
 
     The golden vectors are encoded images with the tensors that they must become
@@ -224,6 +243,8 @@ def check(bundle: Path | None) -> None:
         from .manifest import BUILT_IN
 
         folder = bundle or BUILT_IN
+        if key is not None:
+            _verify(folder, key)
         checked, absent = check_files(folder)
         missing = f", {len(absent)} not on this device" if absent else ""
         click.echo(f"{len(checked)} files have the hashes of the manifest{missing}")
@@ -287,6 +308,33 @@ def bench(bundle: Path | None, images: Path | None, json_path: Path | None) -> N
             json_path.write_text(report.to_json(), encoding="utf-8")
 
 
+@main.command()
+@click.argument("new_bundle", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@key_option
+def update(new_bundle: Path, target: Path, key: Path | None) -> None:
+    """Switch the bundle TARGET to a copy of NEW_BUNDLE.
+
+    The hashes and the golden vectors of NEW_BUNDLE are checked first. The old
+    bundle is kept as TARGET.old. At every moment TARGET is the one or the other.
+    """
+    with _errors_as_exits():
+        from .update import update as switch
+
+        if key is not None:
+            _verify(new_bundle, key)
+        old = switch(new_bundle, target)
+        kept = f"; the old bundle is kept as {old}" if old else ""
+        click.echo(_one_line(f"{target} is {new_bundle} now{kept}"))
+
+
+def _verify(bundle: Path, key: Path) -> None:
+    from .signature import verify
+
+    verify(bundle, key)
+    click.echo(_one_line(f"signed with the key of {key}"))
+
+
 class _Tally:
     """Counts what passes, and shows it on a terminal."""
 
@@ -309,10 +357,10 @@ class _Tally:
                 click.echo(f"\r{self._line()}\x1b[K", err=True, nl=False)
             yield rows.data
 
-    def add_earlier(self, status: str) -> None:
-        self.total += 1
-        self.earlier += 1
-        self.failed += status != "ok"
+    def add_earlier(self, rows: int, failed: int) -> None:
+        self.total += rows
+        self.earlier += rows
+        self.failed += failed
 
     def finish(self) -> None:
         if self._live:
@@ -360,8 +408,9 @@ def _write_rows(chunks: Iterator[bytes], header: bytes, stream: BinaryIO, replac
     What is replaced is there until the first rows are: a model that fails costs nothing.
     """
     first = next(chunks, b"")
-    if replace and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-        stream.truncate(0)
+    if replace:
+        with suppress(OSError):  # no file, but a pipe or a device
+            stream.truncate(0)
     stream.write(header)
     for rows in chain([first], chunks):
         stream.write(rows)
@@ -371,40 +420,62 @@ def _write_rows(chunks: Iterator[bytes], header: bytes, stream: BinaryIO, replac
 @contextmanager
 def _open_output(output: str, resume: bool) -> Iterator[BinaryIO]:
     if output == "-":
-        yield sys.stdout.buffer
+        if sys.stdout is None:
+            _stop(EXIT_SOME_FAILED, "standard output is closed; give -o FILE")
+        with _interruptible():
+            yield sys.stdout.buffer
         return
-    try:
-        # Not emptied before there is something to write.
-        descriptor = os.open(output, (os.O_RDWR if resume else os.O_WRONLY) | os.O_CREAT, 0o666)
-        stream = open(descriptor, "r+b" if resume else "wb")  # noqa: SIM115
-    except OSError as error:
-        raise click.UsageError(f"{output}: cannot be written ({error.strerror})") from None
-    with stream:
-        yield stream
+    from .output import open_output
+
+    with open_output(output, keep=resume) as stream, _interruptible():
+        yield cast("BinaryIO", stream)
 
 
 def _after_earlier_rows(
-    files: Iterator[str], sink: Sink, stream: BinaryIO, output: str, tally: _Tally
+    files: Iterator[str],
+    maker: RowMaker,
+    labels: tuple[str, ...],
+    stream: BinaryIO,
+    output: str,
+    tally: _Tally,
 ) -> Iterator[str]:
-    """The files that have no row yet; the stream stands behind the last whole row."""
-    from .sinks import written
+    """The files that have no row yet; the stream stands behind the last row that is kept."""
+    from .resume import Terms, keep
 
-    end = 0
-    try:
-        for path, status, offset in sink.read_back(stream):
-            expected = next(files, None)
-            if expected is None or written(expected) != path:
-                raise ValueError(
-                    f"row {tally.total + 1} is of {path!r}, this run's input there is"
-                    f" {expected!r}; give the same PATHs in the same order"
-                )
-            tally.add_earlier(status)
-            end = offset
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise click.UsageError(f"{output}: cannot be resumed: {error}") from None
-    stream.seek(end)
+    start = cache(maker.start)  # only if there is a row to compare
+    terms = Terms(
+        frozenset(labels), maker.arguments["min_score"], lambda path: start()([path]).data
+    )
+    with open(os.dup(stream.fileno()), "rb") as earlier:
+        kept = keep(earlier, output, maker.sink, files, terms)
+    tally.add_earlier(kept.rows, kept.failed)
+    stream.seek(kept.end)
     stream.truncate()
     return files
+
+
+def _mute_libraries() -> None:
+    """Keep stderr for this program: libtiff writes what it thinks of a damaged file there."""
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None and sys.stderr.fileno() == 2:
+        own = os.dup(2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = open(  # noqa: SIM115  until the end
+            own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
+        )
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """In here Ctrl-C is a KeyboardInterrupt, so that what is begun can be ended well."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:  # as a shell's background job has it
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -413,21 +484,54 @@ def _errors_as_exits(
 ) -> Iterator[None]:
     try:
         yield
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BundleError as error:
         _stop(EXIT_BAD_BUNDLE, str(error))
+    except OutputError as error:
+        _stop(EXIT_USAGE, str(error))
     except EdgeRuntimeError as error:
         _stop(EXIT_SOME_FAILED, str(error))
     except BrokenPipeError:
-        # Whoever read the output has had enough; nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has had enough.
+        _write_no_more()
         sys.exit(0)
     except OSError as error:
+        _write_no_more()
         _stop(EXIT_SOME_FAILED, f"{error.filename or 'output'}: {error.strerror}")
     except KeyboardInterrupt:
         _stop(EXIT_INTERRUPTED, interrupted)
 
 
+def run() -> None:
+    """The command line as a process: its errors are one line and an exit status."""
+    try:
+        # click's own main() would call a closed pipe an error.
+        with _errors_as_exits(), main.make_context("edge-runtime", sys.argv[1:]) as context:
+            main.invoke(context)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.UsageError as error:
+        if not sys.argv[1:]:  # no error: click shows the help so
+            error.show()
+            sys.exit(EXIT_USAGE)
+        command = error.ctx.command_path if error.ctx else "edge-runtime"
+        _stop(EXIT_USAGE, f"{error.format_message()} ({command} --help says more)")
+    except click.ClickException as error:
+        _stop(error.exit_code, error.format_message())
+
+
+def _write_no_more() -> None:
+    """What is left in stdout's buffer cannot be written, at exit neither."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _stop(status: int, message: str) -> NoReturn:
-    click.echo(f"edge-runtime: {message}", err=True)
+    click.echo(f"edge-runtime: {_one_line(message)}", err=True)
     sys.exit(status)
+
+
+def _one_line(text: str) -> str:
+    """Text with a file's odd name in it, as one line that leaves the terminal alone."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

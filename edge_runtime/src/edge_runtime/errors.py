@@ -9,6 +9,10 @@ class BundleError(EdgeRuntimeError):
     """A bundle or model that cannot be used: missing, altered, or not understood."""
 
 
+class OutputError(EdgeRuntimeError):
+    """An output that cannot be written, or that cannot be gone on with."""
+
+
 class ImageError(EdgeRuntimeError):
     """One input that cannot be read as an image.
 

@@ -10,6 +10,7 @@ make of that tensor, one for each label), `label` (what the image must be read a
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,14 @@ import numpy as np
 
 from .classifier import Classifier
 from .errors import BundleError
-from .manifest import MANIFEST_NAME, BundleFile, Manifest, read_verified
+from .manifest import (
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    BundleFile,
+    Manifest,
+    check_labels,
+    read_verified,
+)
 
 GOLDEN_NAME = "golden/golden.json"
 PROBABILITY_TOLERANCE = 1e-3
@@ -53,15 +61,16 @@ def check_files(bundle: Path) -> tuple[list[BundleFile], list[BundleFile]]:
     manifest = Manifest.load(bundle)
     checked, absent = [], []
     for file in manifest.files:
-        if (bundle / file.path).exists():
+        if os.path.lexists(bundle / file.path):
             read_verified(bundle, file)
             checked.append(file)
         else:
             absent.append(file)
-    known = {file.path for file in manifest.files} | {MANIFEST_NAME}
+    known = {file.path for file in manifest.files} | {MANIFEST_NAME, SIGNATURE_NAME}
+    check_labels(bundle, manifest)
     for path in sorted(bundle.rglob("*")):
         name = path.relative_to(bundle).as_posix()
-        if path.is_file() and name not in known:
+        if not path.is_dir() and name not in known:
             raise BundleError(f"{path}: not in the manifest; remove it or copy the bundle again")
     return checked, absent
 
@@ -76,7 +85,7 @@ def check_golden(bundle: Path, classifier: Classifier) -> Iterator[GoldenResult]
     try:
         for vector in json.loads(data):
             yield _check_vector(bundle, classifier, files, vector)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BundleError(f"{bundle / GOLDEN_NAME}: not as documented ({error!r})") from None
 
 

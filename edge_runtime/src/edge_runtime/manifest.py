@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import stat
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import unicodedata
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -16,12 +20,19 @@ SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 BUILT_IN = Path(__file__).parent / "digits"
 """The digits model that travels in the wheel."""
+SIGNATURE_NAME = "manifest.sig"
+LABELS_NAME = "labels.txt"
 UNKNOWN = "unknown"
 """The label of a reading below the minimum score, and of a blank image."""
 
 MAX_SIDE = 4096
 MAX_LABELS = 100_000
 MAX_MANIFEST_BYTES = 16 << 20
+MAX_FILE_BYTES = (2 << 30) - 1
+"""The largest file of a bundle that is read; no ONNX file can be larger."""
+
+_SEAL = '  "manifest_sha256": "'
+_SEALED = re.compile(rb'\A(.*\n  "manifest_sha256": ")([0-9a-f]{64})"\n}\n\Z', re.DOTALL)
 
 # The parameters that each kind of preprocessing takes.
 PREPROCESSING_PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -125,18 +136,21 @@ class ModelSpec:
         labels = _take(data, "labels", list, where)
         if not 2 <= len(labels) <= MAX_LABELS:
             raise BundleError(f"{where}: {len(labels)} labels, expected 2 to {MAX_LABELS}")
-        if not all(isinstance(label, str) and label for label in labels):
-            raise BundleError(f"{where}: labels must be non-empty strings")
+        for label in labels:
+            if not isinstance(label, str) or not label:
+                raise BundleError(f"{where}: label {label!r} is not a non-empty string")
+            _check_line(label, "label", where)
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise BundleError(f"{where}: label {twice!r} stands twice")
         output = _take(data, "output", dict, where)
+        _only(output, {"name", "kind", "dtype"}, f"{where}: output")
         kind = _take(output, "kind", str, f"{where}: output")
         if kind != "probabilities":
             raise BundleError(f"{where}: output kind is {kind!r}, expected 'probabilities'")
         return cls(
-            name=_take(data, "name", str, where),
-            version=_take(data, "version", str, where),
+            name=_check_line(_take(data, "name", str, where), "name", where),
+            version=_check_line(_take(data, "version", str, where), "version", where),
             labels=tuple(labels),
             input=_input_from_json(_take(data, "input", dict, where), f"{where}: input"),
             preprocessing=_preprocessing_from_json(
@@ -226,15 +240,18 @@ class Manifest:
             "calibration": dict(self.calibration),
             "training": dict(self.training),
         }
-        return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return sealed(data)
 
     @classmethod
     def loads(cls, text: str | bytes, where: str) -> Manifest:
         """Parse and validate. Raises BundleError."""
+        raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         try:
-            data = json.loads(text)
+            data = json.loads(raw.decode("utf-8"))
         except (ValueError, RecursionError) as error:
-            raise BundleError(f"{where}: not JSON ({error})") from None
+            raise BundleError(
+                f"{where}: not JSON ({error}): copy or build the bundle again"
+            ) from None
         if not isinstance(data, dict):
             raise BundleError(f"{where}: expected a JSON object, found {_kind(data)}")
         files = tuple(
@@ -245,25 +262,66 @@ class Manifest:
         if len(set(paths)) != len(paths):
             twice = next(path for path in paths if paths.count(path) > 1)
             raise BundleError(f"{where}: file {twice!r} stands twice")
-        return cls(
+        manifest = cls(
             spec=ModelSpec.from_json(data, where),
             files=files,
             calibration=_take(data, "calibration", dict, where),
             training=_take(data, "training", dict, where),
         )
+        _check_seal(raw, where)
+        return manifest
 
     @classmethod
     def load(cls, bundle: Path) -> Manifest:
         """Read `manifest.json` of the bundle folder. Raises BundleError."""
         path = bundle / MANIFEST_NAME
-        try:
-            with open(path, "rb") as file:
-                text = file.read(MAX_MANIFEST_BYTES + 1)
-        except OSError as error:
-            raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
-        if len(text) > MAX_MANIFEST_BYTES:
-            raise BundleError(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes")
-        return cls.loads(text, str(path))
+        return cls.loads(read_file(path, MAX_MANIFEST_BYTES), str(path))
+
+
+def sealed(data: Mapping[str, Any]) -> str:
+    """A manifest's JSON text, closed by the SHA-256 of everything before it.
+
+    The hash is of the bytes up to and with the quote in front of it. It protects against
+    accident; whoever changes a manifest on purpose can seal it again.
+    """
+    rest = {key: value for key, value in data.items() if key != "manifest_sha256"}
+    text = json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False)
+    head = text.removesuffix("\n}") + ",\n" + _SEAL
+    return f'{head}{hashlib.sha256(head.encode("utf-8")).hexdigest()}"\n}}\n'
+
+
+def _check_seal(raw: bytes, where: str) -> None:
+    found = _SEALED.match(raw)
+    if found is None:
+        raise BundleError(
+            f'{where}: does not end with a "manifest_sha256" line, so that damage would go'
+            " unseen: copy or build the bundle again"
+        )
+    said, made = found[2].decode("ascii"), hashlib.sha256(found[1]).hexdigest()
+    if said != made:
+        raise BundleError(
+            f"{where}: SHA-256 is {made}, its last line says {said}; the manifest was altered"
+            " or damaged: copy or build the bundle again"
+        )
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes. Raises BundleError."""
+    try:
+        # Without O_NONBLOCK, opening a named pipe would wait for a writer.
+        handle = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
+        with open(handle, "rb") as source:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise BundleError(f"{path}: is not a regular file")
+            if found.st_size > limit:
+                raise BundleError(f"{path}: has {found.st_size} bytes, expected at most {limit}")
+            return source.read()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise BundleError(f"{path}: cannot be read ({reason})") from None
 
 
 def read_model(bundle: Path, precision: str) -> tuple[Manifest, Path, bytes]:
@@ -281,25 +339,44 @@ def read_verified(bundle: Path, file: BundleFile) -> bytes:
     """The bytes of one file of the bundle, after its size and SHA-256 have been checked.
 
     Raises BundleError, with both hashes in the message, when the file is not the one that
-    the manifest describes.
+    the manifest describes, or is a link that leads out of the bundle.
     """
     path = bundle / file.path
-    try:
-        with open(path, "rb") as source:
-            data = source.read(file.bytes + 1)
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
+    target = Path(os.path.realpath(path))
+    if not target.is_relative_to(os.path.realpath(bundle)):
+        raise BundleError(f"{path}: leads out of the bundle, to {target}")
+    data = read_file(path, MAX_FILE_BYTES)
     found = hashlib.sha256(data).hexdigest()
-    if found != file.sha256:
-        longer = " (and it is longer)" if len(data) > file.bytes else ""
+    if found != file.sha256 or len(data) != file.bytes:
         raise BundleError(
-            f"{path}: SHA-256 is {found}{longer}, the manifest says {file.sha256};"
-            " the file was altered or damaged: copy or build the bundle again"
+            f"{path}: SHA-256 is {found} of {len(data)} bytes, the manifest says {file.sha256} of"
+            f" {file.bytes}; the file was altered or damaged: copy or build the bundle again"
         )
     return data
 
 
+def check_labels(bundle: Path, manifest: Manifest) -> None:
+    """Check that labels.txt, for hosts that read no JSON, is whole and says the same labels.
+
+    A device may lack the file. Raises BundleError.
+    """
+    for file in manifest.files:
+        if file.path == LABELS_NAME and os.path.lexists(bundle / LABELS_NAME):
+            text = read_verified(bundle, file)
+            if text.decode("utf-8", "replace") != labels_text(manifest.spec.labels):
+                raise BundleError(
+                    f"{bundle / LABELS_NAME}: has other labels than {MANIFEST_NAME}; build the"
+                    " bundle again"
+                )
+
+
+def labels_text(labels: Iterable[str]) -> str:
+    """What labels.txt holds: a label a line, in the order of the model's output."""
+    return "".join(f"{label}\n" for label in labels)
+
+
 def _input_from_json(data: Mapping[str, Any], where: str) -> InputSpec:
+    _only(data, {field.name for field in fields(InputSpec)}, where)
     spec = InputSpec(
         height=_whole(data, "height", 1, MAX_SIDE, where),
         width=_whole(data, "width", 1, MAX_SIDE, where),
@@ -322,10 +399,7 @@ def _preprocessing_from_json(data: Mapping[str, Any], where: str) -> Preprocessi
     if kind not in PREPROCESSING_PARAMETERS:
         known = ", ".join(PREPROCESSING_PARAMETERS)
         raise BundleError(f"{where}: kind is {kind!r}, this edge-runtime knows {known}")
-    parameters = PREPROCESSING_PARAMETERS[kind]
-    unknown = sorted(set(data) - {"kind", *parameters})
-    if unknown:
-        raise BundleError(f"{where}: {kind!r} takes no parameter {unknown[0]!r}")
+    _only(data, {"kind", *PREPROCESSING_PARAMETERS[kind]}, f"{where}: {kind!r}")
     values: dict[str, Any] = {}
     if kind == "ink":
         values["max_stretch"] = _number(data, "max_stretch", 1.0, 100.0, where)
@@ -349,7 +423,7 @@ def _file_from_json(data: Any, where: str) -> BundleFile:
     described = {"path", "format", "precision", "bytes", "sha256"}
     return BundleFile(
         path=path,
-        bytes=_whole(data, "bytes", 0, 1 << 40, where),
+        bytes=_whole(data, "bytes", 0, MAX_FILE_BYTES, where),
         sha256=sha256,
         format=_take(data, "format", str, where),
         precision=_take(data, "precision", str, where) if "precision" in data else None,
@@ -357,6 +431,19 @@ def _file_from_json(data: Any, where: str) -> BundleFile:
             key: _number(data, key, -_ANY, _ANY, where) for key in data if key not in described
         },
     )
+
+
+def _only(data: Mapping[str, Any], known: Set[str], where: str) -> None:
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise BundleError(f"{where}: {unknown[0]!r} is not known to this edge-runtime")
+
+
+def _check_line(text: str, what: str, where: str) -> str:
+    """Text that can stand in a line of a terminal, of labels.txt or of an output."""
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+        raise BundleError(f"{where}: {what} {text!r} has a line break or control character in it")
+    return text
 
 
 def _plain(path: str) -> bool:

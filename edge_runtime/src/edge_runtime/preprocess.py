@@ -7,11 +7,12 @@ many at a time. `prepare` is the last two for one image.
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -35,11 +36,15 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 """The formats that are decoded, by Pillow's names; no other decoder is tried."""
 
+_BAND_PIXELS = 1 << 20  # at a time, where a step takes many bytes a pixel
 _DRAFT_SIDE = 200  # px, a JPEG is decoded at a fraction of its size, both sides at least this
 _SMALL = 65536  # bytes, a file up to this is read at once
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # What Pillow's decoders raise on damaged data, besides OSError.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError)
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
+    *(AssertionError, AttributeError, ArithmeticError, RuntimeError, Image.DecompressionBombError),
+)
 
 
 def decode(
@@ -119,6 +124,13 @@ def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
     16-bit grey keeps its upper 8 bits; other integers and floats are scaled from their own
     range to 0..255. Raises ImageError.
     """
+    try:
+        return _pixels(image)
+    except (*_DAMAGED, struct.error) as error:  # some damage shows only now
+        raise ImageError("corrupt", _one_line(error)) from None
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     upright = _upright(image)
     mode = upright.mode
     if mode in ("L", "RGB") and not upright.has_transparency_data:
@@ -128,7 +140,7 @@ def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
     if mode.startswith("I;16"):
         return (np.asarray(upright).astype(np.uint16) >> 8).astype(np.uint8)
     if mode in ("I", "F"):
-        return _scaled(np.asarray(upright, dtype=np.float64))
+        return _scaled(upright)
     if mode == "LAB":
         return np.asarray(upright.getchannel("L"))
     if upright.has_transparency_data:
@@ -145,23 +157,51 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _scaled(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite(high - low):
+def _bands(image: Image.Image) -> Iterator[tuple[int, int, Image.Image]]:
+    """(first row, last row + 1, those rows): what takes many bytes a pixel is done by the band."""
+    step = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, step):
+        bottom = min(top + step, image.height)
+        yield top, bottom, image.crop((0, top, image.width, bottom))
+
+
+def _scaled(image: Image.Image) -> NDArray[np.uint8]:
+    """32-bit integers or floats as they are when they lie in 0..255, else from their own range."""
+    extremes = [
+        (float(v.min()), float(v.max())) for v in (np.asarray(b) for *_, b in _bands(image))
+    ]
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+    if not all(np.isfinite(pair).all() for pair in extremes) or not np.isfinite(high - low):
         raise ImageError("corrupt", "pixel values are not finite")
-    if low >= 0 and high <= 255 and high > 1:
-        return np.rint(values).astype(np.uint8)
-    return np.rint((values - low) * (255 / (high - low or 1.0))).astype(np.uint8)
+    plain = low >= 0 and high <= 255 and high > 1
+    start, scale = (0.0, 1.0) if plain else (low, 255 / (high - low or 1.0))
+    pixels = np.empty((image.height, image.width), np.uint8)
+    for top, bottom, band in _bands(image):
+        pixels[top:bottom] = np.rint((np.asarray(band, dtype=np.float64) - start) * scale)
+    return pixels
 
 
 def _opaque(image: Image.Image) -> NDArray[np.uint8]:
     """Lay a transparent image over white, or over black where its opaque pixels are light."""
-    rgba = np.asarray(image.convert("RGBA")).astype(np.uint32)
-    colour, alpha = rgba[..., :3], rgba[..., 3:]
-    weight = int(alpha.sum(dtype=np.uint64)) * 3
-    light = int((colour * alpha).sum(dtype=np.uint64)) > 127 * weight
-    ground = 0 if light and bool((alpha < 255).any()) else 255
-    return ((colour * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
+    weight = total = 0
+    transparent = False
+    for *_, band in _bands(image):
+        colour, alpha = _colour_and_alpha(band)
+        weight += int(alpha.sum(dtype=np.uint64)) * 3
+        total += int((colour * alpha).sum(dtype=np.uint64))
+        transparent |= bool((alpha < 255).any())
+    ground = np.uint16(0 if total > 127 * weight and transparent else 255)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top, bottom, band in _bands(image):
+        colour, alpha = _colour_and_alpha(band)
+        pixels[top:bottom] = (colour * alpha + (ground * (255 - alpha) + np.uint16(127))) // 255
+    return pixels
+
+
+def _colour_and_alpha(image: Image.Image) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """(H, W, 3) and (H, W, 1), 0 to 255; the product of two and 127 more fit in 16 bits."""
+    rgba = np.asarray(image.convert("RGBA")).astype(np.uint16)
+    return rgba[..., :3], rgba[..., 3:]
 
 
 def locate(
@@ -270,6 +310,7 @@ def read_pixels(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[np
 def ignore_decoder_warnings() -> None:
     """For a process of this package's own: what Pillow warns of already shows in the results."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
 
 
 def _one_line(error: BaseException) -> str:

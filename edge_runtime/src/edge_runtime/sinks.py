@@ -7,8 +7,9 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
+from .errors import OutputError
 from .results import Result
 
 Format = Literal["csv", "jsonl"]
@@ -17,6 +18,22 @@ Format = Literal["csv", "jsonl"]
 _ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}
 # Python's csv leaves a lone carriage return unquoted before 3.13, and cannot read that back.
 _QUOTED = re.compile(r'[,"\r\n]')
+_JSONL_START = b'{"path": "'
+_LONGEST = 1 << 20  # bytes, longer than any row
+
+
+class Row(NamedTuple):
+    """A row of an earlier output."""
+
+    path: str
+    """As it is written: see `written`."""
+    status: str
+    label: str
+    """Empty unless `status` is `ok`."""
+    score: float
+    """0 unless `status` is `ok`."""
+    bytes: bytes
+    """The row itself, with its line break."""
 
 
 class Sink:
@@ -66,44 +83,85 @@ class Sink:
             row["top"] = [{"label": label, "score": round(score, 6)} for label, score in top]
         return json.dumps(row, ensure_ascii=False) + "\n"
 
-    def read_back(self, stream: BinaryIO) -> Iterator[tuple[str, str, int]]:
-        """The whole rows of an earlier output: (path, status, offset of the row's end in bytes).
+    def read_header(self, stream: BinaryIO, name: str) -> int:
+        """Read over the header of an earlier output; returns its length in bytes, or 0 when it
+        was never wholly written (after a power failure, zeros may stand there).
 
-        A last row that is not whole, or anything that is not a row, ends the reading.
-        Raises ValueError when the header is another one.
+        Raises OutputError when `name` begins as no output with these options does.
         """
         header = self.header()
-        start = stream.read(len(header))
-        if start != header:
-            if header.startswith(start):
-                return
-            raise ValueError(f"its first line is not {header.decode().strip()!r}")
-        offset = len(header)
-        record = b""
-        for line in stream:
-            record += line
-            fields = self._parse(record)
-            if fields is None:
-                continue
-            offset += len(record)
-            record = b""
-            yield fields[0], fields[1], offset
+        if self.format == "csv":
+            start, expected = stream.read(len(header)), header.rstrip()
+            if start == header:
+                return len(header)
+            fits = header.startswith(start.rstrip(b"\0")) and not any(stream.read(_LONGEST))
+        else:
+            start, expected = stream.readline(_LONGEST), _JSONL_START
+            stream.seek(0)
+            if start.endswith(b"\n"):
+                fits = self._parse(start) is not None
+            else:
+                begun = start.rstrip(b"\0")[: len(_JSONL_START)]
+                fits = _JSONL_START.startswith(begun)
+        if not fits:
+            raise OutputError(
+                f"{name}: cannot be resumed: it begins with {start[:80]!r}, which is not what this"
+                f" run would write ({expected!r}); give the --format and --top-k that it was"
+                " written with, or another -o"
+            )
+        return 0
 
-    def _parse(self, record: bytes) -> tuple[str, str] | None:
-        """(path, status) of a whole row; None when it goes on in the next line."""
-        if not record.endswith(b"\n"):
-            return None
-        text = record.decode("utf-8")
-        if self.format == "jsonl":
-            row = json.loads(text)
-            return row["path"], row["status"]
-        if text.count('"') % 2:
-            return None
+    def read_rows(self, stream: BinaryIO) -> Iterator[Row]:
+        """The rows of an earlier output from here on, up to the first thing that is no row."""
+        record = b""
+        while len(record) < _LONGEST and (line := stream.readline(_LONGEST)).endswith(b"\n"):
+            record += line
+            if self.format == "csv" and record.count(b'"') % 2:
+                continue  # the line break is inside a quoted field
+            row = self._parse(record)
+            if row is None:
+                return
+            yield row
+            record = b""
+
+    def _parse(self, record: bytes) -> Row | None:
+        """A row, when the record is exactly what this sink writes of it; None for anything else."""
         try:
-            fields = next(csv.reader(io.StringIO(text, newline="")))
-        except csv.Error as error:
-            raise ValueError(f"not a row of CSV ({error})") from None
-        return fields[0], fields[1]
+            text = record.decode("utf-8")
+            return self._csv_row(text) if self.format == "csv" else self._jsonl_row(text)
+        except (ValueError, KeyError, TypeError, RecursionError, csv.Error):
+            return None
+
+    def _csv_row(self, text: str) -> Row | None:
+        (fields,) = csv.reader(io.StringIO(text, newline=""))
+        if _csv_bytes([fields]) != text.encode() or len(fields) != 2 * self.top_k + 3:
+            return None
+        path, status, label, score = fields[:4]
+        ok = status == "ok"
+        if not status or bool(label) != ok or bool(score) != ok or (ok and fields[4]):
+            return None
+        value = float(score or 0)
+        if ok and _score(value) != score:
+            return None
+        if "\0" in path and status != "unreadable":  # zeros before a row, after a power failure
+            return None
+        return Row(path, status, label, value, text.encode())
+
+    def _jsonl_row(self, text: str) -> Row | None:
+        data = json.loads(text)
+        keys = ["path", "status", "label", "score", "error"] + ["top"] * (self.top_k > 1)
+        if list(data) != keys or json.dumps(data, ensure_ascii=False) + "\n" != text:
+            return None
+        ok = data["status"] == "ok"
+        if not isinstance(data["path"], str) or not isinstance(data["status"], str):
+            return None
+        if isinstance(data["label"], str) != ok or isinstance(data["score"], float) != ok:
+            return None
+        if len(data.get("top", ())) not in (0, self.top_k):
+            return None
+        return Row(
+            data["path"], data["status"], data["label"] or "", data["score"] or 0.0, text.encode()
+        )
 
 
 def written(text: str) -> str:

@@ -1,0 +1,29 @@
+"""What `edge-runtime` and `python -m edge_runtime` start: Ctrl-C is minded before all else."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+
+def main() -> None:
+    """Run the command line, from the first moment without a traceback for an interrupt."""
+    # A shell's background job has it ignored, and keeps that.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, end_at_once)
+    # Where a stream is closed, Python has None.
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the end
+    from .cli import run
+
+    run()
+
+
+def end_at_once(signum: int, frame: FrameType | None) -> None:
+    """The answer to Ctrl-C while nothing is begun, where an exception could be swallowed."""
+    os.write(sys.stderr.fileno(), b"edge-runtime: interrupted\n")
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Coverage-guided fuzzing of decode and prepare, with atheris (the `fuzz` extra).
+
+    python tests/fuzz/fuzz_image.py [CORPUS_DIR] [-max_total_time=300] [libFuzzer's other options]
+
+Any exception but ImageError, or a tensor of another shape, is a finding.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports():
+    from edge_runtime.errors import ImageError
+    from edge_runtime.manifest import InputSpec, Preprocessing
+    from edge_runtime.preprocess import decode, ignore_decoder_warnings, prepare
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from runtime.mutate_images import mended, mutants
+
+INPUT = InputSpec(height=16, width=16)
+KINDS = [Preprocessing(kind) for kind in ("ink", "fit", "crop", "stretch")]
+STATUSES = {"empty", "not_an_image", "corrupt", "too_large"}
+
+
+def one_input(data: bytes) -> None:
+    refused, tensor = None, None
+    try:
+        pixels = decode(mended(data), max_pixels=1_000_000)
+        tensor = prepare(pixels, INPUT, KINDS[len(data) % len(KINDS)])
+    except ImageError as error:
+        refused = error
+    if refused is not None:
+        assert refused.status in STATUSES, refused
+        assert "\n" not in str(refused), refused
+        return
+    assert tensor is not None
+    assert tensor.shape == INPUT.shape
+    assert tensor.dtype == "uint8"
+
+
+def main() -> None:
+    ignore_decoder_warnings()
+    warnings.simplefilter("ignore")
+    arguments = sys.argv
+    folders = [Path(word) for word in arguments[1:] if not word.startswith("-")]
+    if folders:
+        folders[0].mkdir(parents=True, exist_ok=True)
+        for number, data in enumerate(mutants(300, seed=0)):
+            (folders[0] / f"seed-{number}").write_bytes(data)
+    atheris.Setup(arguments, one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
