@@ -50,7 +50,7 @@ class Settings:
     jitter: float = 0.03  # sd of each edge of the crop box, share of its size
     blur: float = 0.3  # share of tensors blurred
     crisp: float = 0.2  # share of tensors pushed towards black and white
-    long_tails: float = 0.15  # mean log exponent raising the bar of the fours
+    long_tails: float = 0.3  # mean log exponent raising the bar of the fours
     cutout: float = 0.15  # share of tensors with a small square wiped out
     noise: float = 0.04  # largest sd of the noise added to tensors
     gamma: float = 0.25  # sd of the log of the tone exponent

@@ -48,8 +48,12 @@ def find_architecture(name: str) -> Architecture:
 
 
 def _compact(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Five 3x3 convolutions, the second and fourth strided, then the mean over the map."""
-    widths = (24, 40, 56, 72, 80)
+    """Five 3x3 convolutions, the second and fourth strided, then the mean over the map.
+
+    The widths are multiples of 16, in which onnxruntime's kernels compute: with 24, 40, 56, 72
+    and 80 it took half as long again for the same accuracy.
+    """
+    widths = (16, 32, 64, 64, 80)
     strides = (1, 2, 1, 2, 1)
     paddings = ("same", "same", "same", "same", "valid")
     for width, stride, padding in zip(widths, strides, paddings, strict=True):

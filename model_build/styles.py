@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .strokes import PAD, Floats, Strokes, curve, path_distance
 
-HOOKED_TOP = (2, 7)
+HOOKED_TOP = (2, 3, 7)
 """Digits that begin at the upper left."""
 HOOKED_FOOT = (3, 5)
 """Digits that end at the lower left."""
@@ -28,7 +28,7 @@ class Styles:
     looped: float = 0.4  # of the twos, given a loop at the foot
     restemmed: float = 0.3  # of the sixes and nines, given a plain new stem
     opened: float = 0.3  # of those, whose loop is left open
-    hooked: float = 0.25  # of the free left ends of 2, 3, 5 and 7, bent into a hook
+    hooked: float = 0.25  # of the free left ends of 2, 3 (both), 5 and 7, bent into a hook
 
 
 def splice(
@@ -85,9 +85,9 @@ def add_loop(strokes: Strokes, chosen: NDArray[np.integer], rng: np.random.Gener
     first = seen.argmax(1)
     last = size - seen[:, ::-1].argmax(1)
     span = np.maximum(last - first, 8)
-    long = span * rng.uniform(0.2, 0.42, count)
-    wide = rng.uniform(2, 6, count)
-    turn = rng.uniform(-0.5, 0.7, count)
+    long = span * rng.uniform(0.2, 0.5, count)
+    wide = rng.uniform(2, 8.5, count)
+    turn = rng.uniform(-0.7, 0.7, count)
     middle_y = PAD + 30 - wide * rng.uniform(-0.5, 0.9, count)  # the tail crosses the loop
     middle_x = first + long * rng.uniform(0.7, 1.0, count)
     place = np.arange(size, dtype=np.float32)
