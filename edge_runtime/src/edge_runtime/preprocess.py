@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,9 @@ MAX_PIXELS = 64_000_000
 """Width times height above which an image is refused as `too_large`: 192 MB as RGB."""
 
 _BAND_PIXELS = 1 << 20  # at a time, where a step takes many bytes a pixel
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
+_START_OF_SCAN = b"\xff\xda"  # in a JPEG's compressed data a ff is never followed by da
+_MAX_SCANS = 200  # of a progressive JPEG; encoders write about 10
 _DRAFT_SIDE = 1024  # px, a JPEG is decoded at a fraction of its size, both sides at least this
 # What Pillow's decoders raise on damaged data, besides OSError.
 _DAMAGED = (
@@ -98,6 +101,32 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
         except (*_DAMAGED, struct.error) as error:
             raise ImageError("corrupt", _one_line(error)) from None
         return image_pixels(image)
+
+
+def refuse_hidden_work(image: Image.Image, stream: BinaryIO, max_pixels: int) -> None:
+    """Refuse an opened file that asks for far more than its width and height tell.
+
+    A TIFF may have tiles much larger than itself, each decoded whole; a progressive JPEG may have
+    any number of scans, each of which goes over the whole image again: 100,000 fit in 12 MB and
+    take minutes. Raises ImageError with `too_large`; leaves the stream where it was.
+    """
+    if image.format == "TIFF":
+        tags: Any = image.tag_v2  # type: ignore[attr-defined]
+        wide, high = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0)
+        if isinstance(wide, int) and isinstance(high, int) and wide * high > max_pixels:
+            raise ImageError(
+                "too_large", f"tiles of {wide}x{high} are more than {max_pixels} pixels"
+            )
+    if image.format == "JPEG" and "progressive" in image.info:
+        place = stream.seek(0, os.SEEK_CUR)
+        stream.seek(0)
+        scans, last = 0, b""
+        while (block := stream.read(1 << 20)) and scans <= _MAX_SCANS:
+            scans += (last + block).count(_START_OF_SCAN)
+            last = block[-1:]
+        stream.seek(place)
+        if scans > _MAX_SCANS:
+            raise ImageError("too_large", f"more than {_MAX_SCANS} scans, one is the whole image")
 
 
 def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
