@@ -243,9 +243,27 @@ def _bombs() -> dict[str, tuple[bytes, Statuses]]:
             ),
             TOO_LARGE,
         ),
+        "bomb-tile.tif": (huge_tiles(20_000), TOO_LARGE),
+        "bomb-scans.jpg": (many_scans(3000), TOO_LARGE),
         "just-allowed.png": (png(8000, 7999, zeros(8001 * 7999)), OK),
         "just-allowed-alpha.png": (png(8000, 7999, zeros(32_001 * 7999), 8, 6), OK),
     }
+
+
+def huge_tiles(side: int) -> bytes:
+    """A small TIFF, all in one tile of that side."""
+    data = zeros(64 << 10)
+    tile = {322: (4, 1, side), 323: (4, 1, side), 324: (4, 1, 8), 325: (4, 1, len(data))}
+    return tiff(40, 40, {**tile, 259: (3, 1, 8)}, data)
+
+
+def many_scans(count: int, side: int = 40) -> bytes:
+    """A progressive JPEG whose second scan comes that many times more."""
+    data = encoded(seven(side), "JPEG", progressive=True)
+    start = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
+    end = data.index(b"\xff\xda", start + 2)
+    # Huffman tables that stand between the scans belong to the later one.
+    return data[:end] + data[start:end] * count + data[end:]
 
 
 def _metadata() -> dict[str, tuple[bytes, Statuses]]:

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,9 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 """The formats that are decoded, by Pillow's names; no other decoder is tried."""
 
 _BAND_PIXELS = 1 << 20  # at a time, where a step takes many bytes a pixel
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
+_START_OF_SCAN = b"\xff\xda"  # in a JPEG's compressed data a ff is never followed by da
+_MAX_SCANS = 200  # of a progressive JPEG; encoders write about 10
 _DRAFT_SIDE = 200  # px, a JPEG is decoded at a fraction of its size, both sides at least this
 _SMALL = 65536  # bytes, a file up to this is read at once
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -110,12 +113,39 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
                 f"{image.width}x{image.height} is more than {max_pixels} pixels",
             )
         try:
+            _refuse_hidden_work(image, stream, max_pixels)
             if image.format == "JPEG":
                 image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
             image.load()
         except (*_DAMAGED, struct.error) as error:
             raise ImageError("corrupt", _one_line(error)) from None
         return image_pixels(image)
+
+
+def _refuse_hidden_work(image: Image.Image, stream: BinaryIO, max_pixels: int) -> None:
+    """Refuse an opened file that asks for far more than its width and height tell.
+
+    A TIFF may have tiles much larger than itself, each decoded whole; a progressive JPEG may have
+    any number of scans, each of which goes over the whole image again: 100,000 fit in 12 MB and
+    take minutes. Raises ImageError with `too_large`; leaves the stream where it was.
+    """
+    if image.format == "TIFF":
+        tags: Any = image.tag_v2  # type: ignore[attr-defined]
+        wide, high = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0)
+        if isinstance(wide, int) and isinstance(high, int) and wide * high > max_pixels:
+            raise ImageError(
+                "too_large", f"tiles of {wide}x{high} are more than {max_pixels} pixels"
+            )
+    if image.format == "JPEG" and "progressive" in image.info:
+        place = stream.seek(0, os.SEEK_CUR)
+        stream.seek(0)
+        scans, last = 0, b""
+        while (block := stream.read(1 << 20)) and scans <= _MAX_SCANS:
+            scans += (last + block).count(_START_OF_SCAN)
+            last = block[-1:]
+        stream.seek(place)
+        if scans > _MAX_SCANS:
+            raise ImageError("too_large", f"more than {_MAX_SCANS} scans, one is the whole image")
 
 
 def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
