@@ -21,7 +21,7 @@ def walked(top: Path, **options: bool) -> tuple[list[str], list[str]]:
     over: list[str] = []
     taken = walk([str(top)], passed_over=over.append, **options)
     return tuple(  # type: ignore[return-value]
-        [os.path.relpath(path, top) for path in paths] for paths in (list(taken), over)
+        [os.path.relpath(path, top) for path in paths] for paths in (list(taken), sorted(over))
     )
 
 

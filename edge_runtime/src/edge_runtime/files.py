@@ -35,24 +35,31 @@ def walk(
 def _walk_folder(
     folder: str, recursive: bool, all_files: bool, passed_over: Callable[[str], object]
 ) -> Iterator[str]:
+    taken: list[str] = []  # names only: a folder may hold millions
     try:
         with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
+            for entry in scan:
+                if entry.name.startswith("."):
+                    passed_over(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    if recursive:
+                        taken.append(entry.name + "/")
+                elif _deserves_row(entry) and (
+                    all_files or os.path.splitext(entry.name)[1].lower() in EXTENSIONS
+                ):
+                    taken.append(entry.name)
+                else:
+                    passed_over(entry.path)
     except OSError:
         yield folder
         return
-    for entry in entries:
-        if entry.name.startswith("."):
-            passed_over(entry.path)
-        elif entry.is_dir(follow_symlinks=False):
-            if recursive:
-                yield from _walk_folder(entry.path, recursive, all_files, passed_over)
-        elif _deserves_row(entry) and (
-            all_files or os.path.splitext(entry.name)[1].lower() in EXTENSIONS
-        ):
-            yield entry.path
+    taken.sort(key=lambda name: name.removesuffix("/"))
+    for name in taken:
+        path = os.path.join(folder, name.removesuffix("/"))
+        if name.endswith("/"):
+            yield from _walk_folder(path, recursive, all_files, passed_over)
         else:
-            passed_over(entry.path)
+            yield path
 
 
 def _deserves_row(entry: os.DirEntry[str]) -> bool:
