@@ -105,7 +105,7 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
             raise ImageError("empty", "the file has no bytes") from None
         raise ImageError("not_an_image", f"not one of {', '.join(FORMATS)}") from None
     except (*_DAMAGED, struct.error) as error:
-        raise ImageError("corrupt", _one_line(error)) from None
+        raise _damage(error) from None
     with image:
         if image.width * image.height > max_pixels:
             raise ImageError(
@@ -118,8 +118,13 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
                 image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
             image.load()
         except (*_DAMAGED, struct.error) as error:
-            raise ImageError("corrupt", _one_line(error)) from None
+            raise _damage(error) from None
         return image_pixels(image)
+
+
+def _damage(error: BaseException) -> ImageError:
+    """The system's own errors have a number: they say nothing about what is in the file."""
+    return ImageError("unreadable" if getattr(error, "errno", 0) else "corrupt", _one_line(error))
 
 
 def _refuse_hidden_work(image: Image.Image, stream: BinaryIO, max_pixels: int) -> None:
