@@ -225,6 +225,7 @@ def _open_session(model: bytes, threads: int, path: Path) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False  # one large block a call costs more than several small ones
     options.add_session_config_entry("session.load_model_format", "ONNX")  # no other is walked
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
