@@ -36,7 +36,7 @@ def test_int8_onnx_is_quantized_channel_by_channel_without_dynamic_operators(bui
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
     assert not kinds & {"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
     scales = {i.name: i.dims for i in model.graph.initializer if i.name.endswith("_scale")}
-    assert any(list(dims) == [24] for dims in scales.values())
+    assert any(list(dims) == [16] for dims in scales.values())
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "model.float16.tflite", "model.int8.tflite"])
