@@ -73,9 +73,9 @@ def work_in_order(
             if pending[0].answer:
                 yield pending.pop(0).answer[0]
                 continue
-            heard = wait([worker.connection for worker in crew])
+            heard = wait([worker.answers for worker in crew])
             for place, worker in enumerate(crew):
-                if worker.connection not in heard or worker.listen():
+                if worker.answers not in heard or worker.listen():
                     continue
                 reason = worker.end()
                 stillborn += not worker.ready
@@ -108,18 +108,21 @@ def _try_again(
 
 
 class _Worker(Generic[T]):
-    """A process, what it is doing, and the line to it."""
+    """A process, what it is doing, and the lines to and from it."""
 
     def __init__(self, context: Any, start: Callable[[], Callable[[list[str]], T]]) -> None:
         self.chunk: _Chunk[T] | None = None
         self.ready = False
-        self.connection, theirs = context.Pipe()
+        # Two pipes rather than one pair of sockets: what opens no socket is seen to open none.
+        tasks, self._tasks = context.Pipe(duplex=False)
+        self.answers, answers = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=_serve, args=(self.connection, theirs, start), daemon=True
+            target=_serve, args=(tasks, answers, (self._tasks, self.answers), start), daemon=True
         )
         with _interrupts_held():
             self._process.start()
-        theirs.close()
+        tasks.close()
+        answers.close()
 
     @property
     def idle(self) -> bool:
@@ -128,12 +131,12 @@ class _Worker(Generic[T]):
     def give(self, chunk: _Chunk[T]) -> None:
         self.chunk = chunk
         with suppress(OSError):  # it has just died, as listening will tell
-            self.connection.send(chunk.paths)
+            self._tasks.send(chunk.paths)
 
     def listen(self) -> bool:
         """Take what it has to say; False if it is dead."""
         try:
-            error, answer = self.connection.recv()
+            error, answer = self.answers.recv()
         except (EOFError, OSError):
             return False
         if error is not None:
@@ -146,7 +149,8 @@ class _Worker(Generic[T]):
 
     def end(self) -> str:
         """End it if it is still there; returns how it ended."""
-        self.connection.close()
+        self._tasks.close()
+        self.answers.close()
         self._process.terminate()
         self._process.join()
         code = self._process.exitcode
@@ -154,15 +158,19 @@ class _Worker(Generic[T]):
 
 
 def _serve(
-    ours: Connection, connection: Connection, start: Callable[[], Callable[[list[str]], T]]
+    tasks: Connection,
+    answers: Connection,
+    theirs: tuple[Connection, Connection],
+    start: Callable[[], Callable[[list[str]], T]],
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches all; the parent ends its workers
-    ours.close()
+    for end in theirs:  # else this process would keep its own pipes open when the parent is gone
+        end.close()
     with suppress(EOFError, OSError):  # the parent is gone
         error, work = _outcome(start)
-        connection.send((error, None))
+        answers.send((error, None))
         while work is not None:
-            connection.send(_outcome(partial(work, connection.recv())))
+            answers.send(_outcome(partial(work, tasks.recv())))
 
 
 def _outcome(do: Callable[[], T]) -> tuple[Exception | None, T | None]:
