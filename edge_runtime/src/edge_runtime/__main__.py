@@ -16,7 +16,11 @@ def main() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the end
     from .cli import run
 
-    run()
+    try:
+        run()
+    finally:
+        # Nothing is left to interrupt; Python's own end would let it kill the process.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def end_at_once(signum: int, frame: FrameType | None) -> None:

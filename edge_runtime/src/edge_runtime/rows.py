@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .results import Result
 from .sinks import Sink
-from .workers import chunked, work_in_order, worth_workers
+from .workers import chunked, interrupts_held, work_in_order, worth_workers
 
 
 class Rows(NamedTuple):
@@ -34,9 +34,10 @@ class RowMaker:
 
     def start(self) -> Callable[[list[str]], Rows]:
         """Load the model here; what is returned reads a chunk of files. Raises BundleError."""
-        from .batch import start_classifying
+        with interrupts_held():
+            from .batch import start_classifying
 
-        classify = start_classifying(self.arguments, self.max_pixels)
+            classify = start_classifying(self.arguments, self.max_pixels)
         return lambda paths: self._rows(classify(paths))
 
     def lost(self, path: str, reason: str) -> Rows:

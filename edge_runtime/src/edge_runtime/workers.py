@@ -50,8 +50,9 @@ def work_in_order(
     Raises what `start` or the work raised, and EdgeRuntimeError when more processes die before
     they can begin than there are.
     """
-    import multiprocessing  # a tenth of the time that one image takes
-    from multiprocessing.connection import wait
+    with interrupts_held():
+        import multiprocessing  # a tenth of the time that one image takes
+        from multiprocessing.connection import wait
 
     context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
     source = iter(chunks)
@@ -119,7 +120,7 @@ class _Worker(Generic[T]):
         self._process = context.Process(
             target=_serve, args=(tasks, answers, (self._tasks, self.answers), start), daemon=True
         )
-        with _interrupts_held():
+        with interrupts_held():
             self._process.start()
         tasks.close()
         answers.close()
@@ -199,8 +200,11 @@ def _may_fork() -> bool:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """A process started in here is out of Ctrl-C's reach, also while it still starts."""
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until this ends, and does not reach a process that is started in here.
+
+    An interrupt in the middle of an import may be lost, or leave warnings behind.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
