@@ -35,6 +35,7 @@ TESTED_BY = {
     "errors": "test_preprocess",
     "ink": "test_preprocess",
     "fit": "test_preprocess",
+    "lock": "test_output",
     "pieces": "test_preprocess",
     "results": "test_batch",
     "rows": "test_cli",

@@ -150,7 +150,9 @@ def predict(
     """
     if resume and output == "-":
         raise click.UsageError("--resume needs -o FILE, the output to go on with")
-    with _errors_as_exits():
+    with _errors_as_exits(
+        "interrupted" if output == "-" else "interrupted; --resume goes on from here"
+    ):
         from .files import MAX_PIXELS, available_cpus, walk
         from .manifest import BUILT_IN
         from .rows import RowMaker, rows_in_order
@@ -479,9 +481,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _errors_as_exits(
-    interrupted: str = "interrupted; --resume goes on from here",
-) -> Iterator[None]:
+def _errors_as_exits(interrupted: str = "interrupted") -> Iterator[None]:
     try:
         yield
         if sys.stdout is not None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from .errors import OutputError
+from .lock import lock
 
 
 class RowFile(io.FileIO):
@@ -50,24 +50,10 @@ def open_output(path: str, *, keep: bool) -> Iterator[RowFile]:
         stream.name = path
         if keep and not regular:
             raise OutputError(f"{path}: cannot be resumed: it is not a regular file")
-        if regular:
-            _lock(stream, path)
+        if regular and not lock(handle):  # two runs in one file would lose and double rows
+            raise OutputError(
+                f"{path}: another run is writing it; wait for its end, or give another -o"
+            )
         yield stream
         if regular:
             os.fsync(handle)
-
-
-def _lock(stream: RowFile, path: str) -> None:
-    """Two runs that append to one file would lose and double rows; the lock ends with us."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OutputError(
-            f"{path}: another run is writing it; wait for its end, or give another -o"
-        ) from None
-    except OSError:  # a file system without locks
-        return

@@ -14,6 +14,7 @@ from pathlib import Path
 from .classifier import Classifier
 from .errors import BundleError
 from .golden import check_files, check_golden
+from .lock import lock
 from .manifest import MANIFEST_NAME, SIGNATURE_NAME
 
 _AT_FDCWD = -100
@@ -116,19 +117,15 @@ def _remove(folder: Path) -> None:
 def _alone(target: Path) -> Iterator[None]:
     """Two updates beside each other would mix what they copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if sys.platform == "win32":
+    if sys.platform == "win32":  # where a folder cannot be opened
         yield
         return
-    import fcntl
-
     handle = os.open(target.parent, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(handle):
             raise BundleError(
                 f"{target}: another update of this folder is under way; wait for its end"
-            ) from None
+            )
         yield
     finally:
         os.close(handle)
