@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,6 +128,39 @@ u.update(Path({str(newer)!r}), Path({str(bundle)!r}))
     update(newer, bundle)
     assert version(bundle) == "11"
     assert not list(tmp_path.glob(".*"))
+
+
+def test_an_update_killed_at_any_rename_or_removal_leaves_two_whole_bundles(
+    tmp_path: Path, bundle: Path, newer: Path, home: Path
+) -> None:
+    """Moments too short to be met by chance: the process ends itself at the n-th of them."""
+    code = f"""
+import os, signal, sys
+import edge_runtime.update as u
+from pathlib import Path
+left = int(sys.argv[1])
+def count(event, _):
+    global left
+    if event in ("os.rename", "os.remove", "os.rmdir", "ctypes.dlopen"):
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+u._prove(Path({str(newer)!r}))
+sys.addaudithook(count)
+u.update(Path({str(newer)!r}), Path({str(bundle)!r}))
+"""
+    update(newer, bundle)
+    for step in (1, 2, 3, 4, 5, 6, 8, 12, 1000):
+        edit_manifest(newer, lambda data, step=step: data.update(version=f"{step}"))
+        process = subprocess.run(
+            [sys.executable, "-c", code, str(step)], env=environment(home), timeout=TIMEOUT
+        )
+        assert process.returncode == (0 if step == 1000 else -signal.SIGKILL)
+        version(bundle)
+        version(tmp_path / "bundle.old")
+        shutil.rmtree(tmp_path / ".bundle.new", ignore_errors=True)  # or it is met first
+    assert version(bundle) == "1000"
+    assert version(tmp_path / "bundle.old") == "12"
 
 
 def test_folders_are_exchanged(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ def update(new: Path, target: Path) -> Path | None:
 
     Whoever opens `target` finds the old bundle or the new one, whenever this process is killed
     or the power fails (on Linux; elsewhere `target` is absent for a moment). The old one is
-    kept as `target` with `.old` behind its name, in the place of the one before it; None when
-    there was none. Raises BundleError, with `target` untouched, when `new` does not pass its
-    hashes and golden vectors.
+    kept as `target` with `.old` behind its name, in the place of the one before it, and what
+    stands there is a whole bundle at every moment, too; None when there was none. Raises
+    BundleError, with `target` untouched, when `new` does not pass its hashes and golden vectors.
     """
     if target.is_symlink() or (target.exists() and not (target / MANIFEST_NAME).is_file()):
         raise BundleError(f"{target}: is there and is no bundle; give the folder of one")
@@ -43,8 +43,10 @@ def update(new: Path, target: Path) -> Path | None:
             if not target.exists():
                 os.rename(staged, target)
                 return None
-            _remove(old)
-            os.rename(staged, old)
+            if old.exists():
+                exchange(staged, old)
+            else:
+                os.rename(staged, old)
             exchange(old, target)
             return old
         finally:
