@@ -22,6 +22,7 @@ from edge_runtime.manifest import (
 from edge_runtime.update import exchange
 
 from . import golden, report
+from .c_array import write_c_array
 from .calibrate import Calibration
 from .data import Dataset
 from .errors import BuildError, GateError
@@ -33,12 +34,19 @@ CALIBRATION_IMAGES = 600
 
 
 def write_bundle(
-    trained: Trained, dataset: Dataset, calibration: Calibration, target: Path, *, force: bool
+    trained: Trained,
+    dataset: Dataset,
+    calibration: Calibration,
+    target: Path,
+    *,
+    force: bool,
+    c_array: bool = False,
 ) -> ParityReport:
     """Export, verify and write the bundle `target`; readers see the old one or the new one.
 
     Raises GateError, with nothing written and an existing bundle untouched, when an artifact
     does not give the model's answers; BuildError when `target` exists and `force` is false.
+    `c_array` adds the int8 TFLite model as a C header.
     """
     spec = ModelSpec(
         name=target.name,
@@ -65,6 +73,8 @@ def write_bundle(
             raise GateError(parity)
         (folder / LABELS_NAME).write_text(labels_text(spec.labels), encoding="utf-8")
         (folder / "parity_report.json").write_text(parity.dumps(), encoding="utf-8")
+        if c_array:
+            write_c_array(spec, folder / "model.int8.tflite", folder / "model.int8.h")
         golden.write(folder, spec, dataset)
         report.write(folder, trained, dataset, calibration, parity, spec)
         manifest = Manifest(
