@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from edge_runtime import Classifier
+from edge_runtime import Classifier, EdgeRuntimeError
 
 Frame = NDArray[np.uint8]
 
@@ -84,7 +84,12 @@ def main() -> None:
     parser.add_argument("--model", help="a bundle; default: the digits model of the runtime")
     options = parser.parse_args()
 
-    classifier = Classifier(options.model) if options.model else Classifier()
+    if options.fps <= 0 or options.frames < 1:
+        parser.error("--fps and --frames must be above 0")
+    try:
+        classifier = Classifier(options.model)
+    except EdgeRuntimeError as error:
+        parser.error(str(error))
     classifier.predict(next(drawn_camera(options.fps, 1)))  # what is slow the first time only
     camera = Newest(drawn_camera(options.fps, options.frames))
     start = time.monotonic()
