@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +20,17 @@ from edge_runtime import ImageError
 from edge_runtime.manifest import InputSpec, Preprocessing
 from edge_runtime.preprocess import decode, image_pixels, prepare, read_pixels
 
-from .helpers import DECODER_WARNINGS, DIGITS, GOLDEN, drawn_seven, encoded, png_chunk, png_claiming
+from .helpers import (
+    DECODER_WARNINGS,
+    DIGITS,
+    GOLDEN,
+    TIMEOUT,
+    drawn_seven,
+    encoded,
+    environment,
+    png_chunk,
+    png_claiming,
+)
 
 Pixels = NDArray[np.uint8]
 INK = Preprocessing("ink")
@@ -429,3 +441,22 @@ def test_a_png_with_a_text_bomb_is_no_crash() -> None:
     bomb = b"key\0\0" + zlib.compress(bytes(8 << 20))
     plain = encoded(Image.fromarray(PICTURE), "PNG")
     assert status_of(plain[:33] + png_chunk(b"zTXt", bomb) + plain[33:]) == "corrupt"
+
+
+def test_only_decoders_of_the_documented_formats_are_loaded(home: Path) -> None:
+    """Others cost time, and an interrupt in the middle of importing them leaves warnings."""
+    code = (
+        "import sys; from pathlib import Path; from edge_runtime.preprocess import decode\n"
+        f"for path in sorted(Path({str(GOLDEN)!r}).glob('?.*')): decode(path)\n"
+        "print(*(m[4:-11] for m in sys.modules if m.endswith('ImagePlugin')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        env=environment(home),
+    )
+    assert done.returncode == 0, done.stderr
+    # Pillow's own short list has Ppm, which is never tried.
+    assert set(done.stdout.split()) == {"Png", "Jpeg", "Bmp", "Gif", "Tiff", "WebP", "Ppm"}

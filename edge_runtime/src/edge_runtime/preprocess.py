@@ -13,6 +13,7 @@ import stat
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -27,6 +28,7 @@ from .fit import fit_ink
 from .ink import find_ink
 from .manifest import InputSpec, Preprocessing
 from .plain_png import plain_png
+from .workers import interrupts_held
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -95,7 +97,16 @@ def _decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
     return _decode_stream(BytesIO(data), max_pixels) if pixels is None else pixels
 
 
+@cache
+def _load_decoders() -> None:
+    """Import Pillow's decoders of FORMATS; by itself it would import those of every format."""
+    with interrupts_held():
+        Image.preinit()
+        from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
+
+
 def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
+    _load_decoders()
     try:
         image = Image.open(stream, formats=FORMATS)
     except Image.DecompressionBombError as error:
