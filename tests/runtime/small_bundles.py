@@ -39,7 +39,7 @@ SERIES = ModelSpec(
 
 
 def onnx_model(spec: ModelSpec, weights: NDArray[np.float32]) -> bytes:
-    """softmax(flattened input x weights), with the description inside; weights: (values, labels)."""
+    """softmax(flattened input x weights), with its description; weights: (values, labels)."""
     nodes = [
         _node("Cast", "raw", spec.input.name, to=1),
         _node("Flatten", "flat", "raw", axis=1),
