@@ -31,7 +31,7 @@ MAX_LENGTH = 65_536
 """The longest series, in values."""
 MAX_SERIES_CHANNELS = 1024
 MAX_VALUES = 1 << 24
-"""Of a series, and of the windows of a spectrogram together."""
+"""Of a series; of a sound, the samples of a window by the windows, and by the bands."""
 MAX_LABELS = 100_000
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_FILE_BYTES = (2 << 30) - 1
@@ -485,9 +485,10 @@ def _preprocessing_from_json(data: Mapping[str, Any], where: str) -> Preprocessi
 
 def _check_fit(shape: InputSpec, how: Preprocessing, where: str) -> None:
     """Check what the tensor's shape and the preprocessing say of each other."""
-    if how.kind == "log_mel" and how.window * shape.width > MAX_VALUES:
+    if how.kind == "log_mel" and how.window * max(shape.height, shape.width) > MAX_VALUES:
         raise BundleError(
-            f"{where}: {shape.width} windows of {how.window} samples are more than {MAX_VALUES}"
+            f"{where}: {shape.width} windows of {how.window} samples, {shape.height} bands: either"
+            f" may be {MAX_VALUES // how.window} at most"
         )
     if how.kind == "series":
         if shape.width * shape.channels > MAX_VALUES:

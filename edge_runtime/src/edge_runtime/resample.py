@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 _CROSSINGS = 16  # of zero, on each side of the sinc
 _CUTOFF = 0.95  # of the lower of the two rates' halves
+_AT_ONCE = 1 << 20  # samples that go in
 _MOST_PHASES = 1000  # kept; more than that are made as they are needed, by the
 _BLOCK = 256
 
@@ -25,21 +26,41 @@ def resample(
     """
     divisor = math.gcd(rate, target)
     up, down = target // divisor, rate // divisor
-    half = _half(up, down) if rate != target else 0
-    first = start - max(half - 1, 0)
-    last = start + (count - 1) * down // up + half
-    there = np.zeros(last + 1 - first)
-    inside = samples[max(first, 0) : max(last + 1, 0)]
-    skipped = max(-first, 0)
-    there[skipped : skipped + len(inside)] = inside
-    if rate == target:
-        return there
+    if up == down:
+        return _span(samples, start, start + count)
+    step = up * max(1, _AT_ONCE // max(up, down))
+    parts = [
+        _resample(samples, up, down, start + n // up * down, min(step, count - n))
+        for n in range(0, count, step)
+    ]
+    return np.concatenate(parts)
+
+
+def _resample(
+    samples: NDArray[np.float32], up: int, down: int, start: int, count: int
+) -> NDArray[np.float64]:
+    half = _half(up, down)
+    last = start + (count - 1) * down // up
+    there = _span(samples, start + 1 - half, last + half + 1)
     windows = np.lib.stride_tricks.sliding_window_view(there, 2 * half)
     resampled = np.empty(count)
-    # Output n lies n * down / up samples behind the start: `phase` up-ths behind a whole one.
-    for n, weights in enumerate(_weights(up, down, min(up, count))):
-        resampled[n::up] = windows[n * down // up :: down][: len(range(n, count, up))] @ weights
+    # Outputs n, n + up, ... have the same weights. Taken `apart` rounds of them at a time, their
+    # windows do not overlap, which is what BLAS can multiply fast.
+    apart = math.ceil(2 * half / down)
+    weights = chain.from_iterable(_weights(up, down, min(up, count)) for _ in range(apart))
+    for n, these in zip(range(min(up * apart, count)), weights, strict=False):
+        many = len(range(n, count, up * apart))
+        resampled[n :: up * apart] = windows[n * down // up :: down * apart][:many] @ these
     return resampled
+
+
+def _span(samples: NDArray[np.float32], first: int, end: int) -> NDArray[np.float64]:
+    """The samples from one place to another, zeros where there are none."""
+    span = np.zeros(end - first)
+    inside = samples[max(first, 0) : max(end, 0)]
+    before = max(-first, 0)
+    span[before : before + len(inside)] = inside
+    return span
 
 
 def _half(up: int, down: int) -> int:

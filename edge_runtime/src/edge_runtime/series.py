@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .files import MAX_PIXELS, file_bytes
 from .manifest import InputSpec, Preprocessing
-from .npy import check_numbers, read_npy
+from .npy import read_npy
 
 ACCEPTED = "a series: give a path, bytes, or an array (T,) or (T, channels)"
 """What a caller may give, for an error message."""
@@ -39,7 +39,8 @@ def locate(values: NDArray[Any], spec: InputSpec, how: Preprocessing) -> NDArray
 
     Raises InputError for an array of another shape, or with values that are not finite.
     """
-    check_numbers(values.dtype)
+    if values.dtype.kind not in "biuf":
+        raise InputError("not_a_series", f"values are {values.dtype}, expected real numbers")
     shape = (spec.width, spec.channels)
     if values.shape != shape and (values.shape, spec.channels) != (shape[:1], 1):
         one = f"({spec.width},) or " if spec.channels == 1 else ""
