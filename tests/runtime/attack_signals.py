@@ -50,15 +50,15 @@ def write(folder: Path) -> dict[str, tuple[str, str]]:
 def _contents() -> dict[str, tuple[bytes, str, str]]:
     chance = random.Random(0)
     files = {}
-    for number, (data, status, _) in enumerate(REFUSED_SOUNDS.values()):
+    for name, (data, status, _) in REFUSED_SOUNDS.items():
         other = "wrong_kind" if data[8:12] == b"WAVE" or status == "wrong_kind" else "not_a_series"
-        files[f"refused-{number}.wav"] = (data, status, other)
-    for number, (data, status, _) in enumerate(REFUSED_ARRAYS.values()):
+        files[f"sound, {name}.wav"] = (data, status, other)
+    for name, (data, status, _) in REFUSED_ARRAYS.items():
         other = "wrong_kind" if data[:6] == b"\x93NUMPY" or status == "wrong_kind" else ""
-        # With the limit of a run, a terabyte is what is missing, not what is too much.
-        files[f"refused-{number}.npy"] = (data, other or "not_a_sound", status)
-    files["refused-1.npy"] = (files["refused-1.npy"][0], "corrupt", "wrong_kind")
-    files["refused-2.wav"] = (files["refused-2.wav"][0], "wrong_kind", "corrupt")
+        files[f"array, {name}.npy"] = (data, other or "not_a_sound", status)
+    # What the other kind's tests have is of this kind, and says no more than its first bytes.
+    files["sound, an array.wav"] = (REFUSED_SOUNDS["an array"][0], "wrong_kind", "not_a_series")
+    files["array, a sound.npy"] = (REFUSED_ARRAYS["a sound"][0], "corrupt", "wrong_kind")
     odd = wav(np.tile(tone(300, rate=44101), 20), 44101)
     return {
         **files,

@@ -43,10 +43,7 @@ def test_a_header_may_be_spaced_and_ordered_in_another_way() -> None:
     assert read_npy(file_with(head, np.arange(4, dtype="<i2")), MOST).tolist() == [0, 1, 2, 3]
 
 
-def file_with(
-    header: bytes, values: NDArray[Any] | None = None, length: int | None = None
-) -> bytes:
-    body = bytes(64) if values is None else values.tobytes()
+def file_with(header: bytes, values: NDArray[Any] = EIGHT, length: int | None = None) -> bytes:
     length = len(header) if length is None else length
     return b"\x93NUMPY\1\0" + struct.pack("<H", length) + header + values.tobytes()
 
