@@ -68,7 +68,7 @@ def _contents() -> dict[str, tuple[bytes, str, str]]:
         "many-channels.wav": (_many_channels(), "ok", "wrong_kind"),
         "one-sample.wav": (wav(np.ones(1)), "ok", "wrong_kind"),
         "odd-rate.wav": (odd, "ok", "wrong_kind"),
-        "highest-rate.wav": (wav(tone(300, 2, 767_999), 767_999), "ok", "wrong_kind"),
+        "highest-rate.wav": (wav(tone(300, 2, 383_999), 383_999), "ok", "wrong_kind"),
         "lowest-rate.wav": (wav(tone(300, 2, 1000), 1000), "ok", "wrong_kind"),
         "huge-floats.wav": (wav(tone(300) * 1e9, form="<f8"), "ok", "wrong_kind"),
         "tiny-floats.wav": (wav(tone(300) * 1e-40, form="<f4"), "ok", "wrong_kind"),

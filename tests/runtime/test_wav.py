@@ -88,7 +88,7 @@ REFUSED = {
     "12 bits": (with_format(bits=12), "corrupt", "1 channels of 12 bits"),
     "16-bit floats": (with_format(code=3), "corrupt", "of 16 bits"),
     "no channels": (with_format(channels=0), "corrupt", "0 channels"),
-    "no rate": (with_format(rate=0), "corrupt", "0 samples a second, expected 1000 to 768000"),
+    "no rate": (with_format(rate=0), "corrupt", "0 samples a second, expected 1000 to 384000"),
     "a rate of gigahertz": (with_format(rate=0xFFFFFFFF), "corrupt", "4294967295 samples"),
     "many chunks": (riff(*[chunk(b"JUNK", b"")] * 1001), "corrupt", "more than 1000 chunks"),
     "an endless chunk": (riff(chunk(b"JUNK", b"", 0xFFFFFFFF)), "corrupt", "no format and"),

@@ -468,7 +468,7 @@ def _preprocessing_from_json(data: Mapping[str, Any], where: str) -> Preprocessi
     if kind == "fit":
         values["fill"] = _whole(data, "fill", 0, 255, where)
     if kind == "log_mel":
-        rate = values["sample_rate"] = _whole(data, "sample_rate", 1000, 768_000, where)
+        rate = values["sample_rate"] = _whole(data, "sample_rate", 1000, 384_000, where)
         window = values["window"] = _whole(data, "window", 4, MAX_LENGTH, where)
         values["hop"] = _whole(data, "hop", 1, window, where)
         high = values["high_hz"] = _number(data, "high_hz", 1.0, rate / 2, where)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from functools import lru_cache
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,7 @@ from numpy.typing import NDArray
 _CROSSINGS = 16  # of zero, on each side of the sinc
 _CUTOFF = 0.95  # of the lower of the two rates' halves
 _AT_ONCE = 1 << 20  # samples that go in
-_MOST_PHASES = 1000  # kept; more than that are made as they are needed, by the
-_BLOCK = 256
+_MOST_PHASES = 640  # enough for every usual pair of rates; of others the ratio is rounded
 
 
 def resample(
@@ -23,9 +21,10 @@ def resample(
     """`count` samples at the rate `target`, the first of them at the place of `samples[start]`.
 
     samples: (T,) at `rate`; silence is assumed before and after them, so `start` may be negative.
+    Between unusual rates, such as 44,101 and 8,000, a second may become up to a thousandth longer
+    or shorter.
     """
-    divisor = math.gcd(rate, target)
-    up, down = target // divisor, rate // divisor
+    down, up = Fraction(rate, target).limit_denominator(_MOST_PHASES).as_integer_ratio()
     if up == down:
         return _span(samples, start, start + count)
     step = up * max(1, _AT_ONCE // max(up, down))
@@ -47,10 +46,11 @@ def _resample(
     # Outputs n, n + up, ... have the same weights. Taken `apart` rounds of them at a time, their
     # windows do not overlap, which is what BLAS can multiply fast.
     apart = math.ceil(2 * half / down)
-    weights = chain.from_iterable(_weights(up, down, min(up, count)) for _ in range(apart))
-    for n, these in zip(range(min(up * apart, count)), weights, strict=False):
+    weights = _weights(up, down)
+    for n in range(min(up * apart, count)):
         many = len(range(n, count, up * apart))
-        resampled[n :: up * apart] = windows[n * down // up :: down * apart][:many] @ these
+        parts = windows[n * down // up :: down * apart][:many]
+        resampled[n :: up * apart] = parts @ weights[n % up]
     return resampled
 
 
@@ -68,22 +68,11 @@ def _half(up: int, down: int) -> int:
     return math.ceil(_CROSSINGS * max(1.0, down / up) / _CUTOFF)
 
 
-def _weights(up: int, down: int, phases: int) -> Iterable[NDArray[np.float64]]:
-    if up <= _MOST_PHASES:
-        return _table(up, down)[:phases]
-    blocks = (range(at, min(at + _BLOCK, phases)) for at in range(0, phases, _BLOCK))
-    return chain.from_iterable(_phases(up, down, block) for block in blocks)
-
-
-@lru_cache(maxsize=8)
-def _table(up: int, down: int) -> NDArray[np.float64]:
-    return _phases(up, down, range(up))
-
-
-def _phases(up: int, down: int, outputs: Sequence[int]) -> NDArray[np.float64]:
-    """(outputs, 2 * half): the weights of the samples around each of these outputs."""
+@lru_cache(maxsize=4)
+def _weights(up: int, down: int) -> NDArray[np.float64]:
+    """(up, 2 * half): the weights of the samples around each of the first outputs."""
     half = _half(up, down)
-    behind = np.array([n * down % up / up for n in outputs])[:, None]
+    behind = (np.arange(up) * down % up / up)[:, None]
     away = np.arange(1 - half, half + 1) - behind
     taper = np.cos(np.pi / 2 * np.clip(away / half, -1, 1)) ** 2
     weights = np.sinc(away * _CUTOFF * min(1.0, up / down)) * taper

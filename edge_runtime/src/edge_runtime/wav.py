@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .files import refuse_other_kinds
 
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
 """Samples a second that are read."""
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
