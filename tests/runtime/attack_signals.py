@@ -28,7 +28,7 @@ def write(folder: Path) -> dict[str, tuple[str, str]]:
     """Write the files into a new folder; name -> (status with sounds, status with series)."""
     folder.mkdir()
     expected = {}
-    for name, (data, *statuses) in _contents().items():
+    for name, (data, *statuses) in contents().items():
         (folder / name).write_bytes(data)
         expected[name] = (statuses[0], statuses[1])
     for name, data, statuses in (
@@ -47,7 +47,8 @@ def write(folder: Path) -> dict[str, tuple[str, str]]:
     }
 
 
-def _contents() -> dict[str, tuple[bytes, str, str]]:
+def contents() -> dict[str, tuple[bytes, str, str]]:
+    """File name -> its bytes, its status with sounds, its status with series."""
     chance = random.Random(0)
     files = {}
     for name, (data, status, _) in REFUSED_SOUNDS.items():

@@ -49,7 +49,7 @@ def test_between_unusual_rates_a_tone_is_off_by_a_thousandth_at_most(rate: int) 
 
 def test_a_long_sound_is_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = np.random.default_rng(0).normal(size=30_000).astype(np.float32)
-    for rate, target in RATES:
+    for rate, target in [(44100, 8000), (48000, 16000), (8000, 16000)]:
         at_once = resample(sound, rate, target, -50, 3000)
         monkeypatch.setattr("edge_runtime.resample._AT_ONCE", 2000)
         assert np.abs(resample(sound, rate, target, -50, 3000) - at_once).max() < 1e-12
