@@ -1,4 +1,4 @@
-"""From image files or arrays to the model's input tensor: the one implementation.
+"""From image files or arrays to the model's input tensor: the one implementation for images.
 
 Training (`model_build.data`) and the device call the same functions: `decode` makes pixels out
 of files, `locate` finds in them what the model is to see, `stack` makes the input tensor of that,
