@@ -20,7 +20,8 @@ class Prediction:
     label: str
     """The most probable label, or `unknown` when `score` is below the minimum score."""
     score: float
-    """The calibrated probability of the best label, in [0, 1]; 0 for a blank image, silence or a flat series."""
+    """The calibrated probability of the best label, in [0, 1]; 0 for a blank image, for silence
+    and for a flat series."""
     index: int
     """The position of the label in the model's labels; -1 for `unknown`."""
     top: tuple[Score, ...]
