@@ -290,7 +290,7 @@ def check(bundle: Path | None, key: Path | None) -> None:
     "--images",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Images like yours. Default: the bundle's golden images.",
+    help="Files like yours. Default: the bundle's golden ones.",
 )
 @click.option(
     "--json",
