@@ -23,7 +23,7 @@ from runtime.mutate_images import mended, mutants
 
 INPUT = InputSpec(height=16, width=16)
 KINDS = [Preprocessing(kind) for kind in ("ink", "fit", "crop", "stretch")]
-STATUSES = {"empty", "not_an_image", "corrupt", "too_large"}
+STATUSES = {"empty", "wrong_kind", "not_an_image", "corrupt", "too_large"}
 
 
 def one_input(data: bytes) -> None:

@@ -18,7 +18,7 @@ with atheris.instrument_imports():
     import json
 
     from edge_runtime.errors import BundleError
-    from edge_runtime.manifest import Manifest, ModelSpec, sealed
+    from edge_runtime.manifest import Manifest, ModelSpec, Preprocessing, sealed
     from edge_runtime.onnx_file import external_data
 
 BUNDLE = Path(__file__).parents[2] / "exported" / "digits"
@@ -64,6 +64,15 @@ def main() -> None:
             parameters |= {"fill": 0} if kind == "fit" else {}
             seed = json.dumps(small | {"preprocessing": parameters})
             (folders[0] / f"seed-{kind}").write_text(seed)
+        signals = {
+            Preprocessing("log_mel"): {"height": 40, "width": 98},
+            Preprocessing("series"): {"height": 1, "width": 150},
+        }
+        for how, shape in signals.items():
+            seed = json.dumps(
+                small | {"preprocessing": how.to_json(), "input": data["input"] | shape}
+            )
+            (folders[0] / f"seed-{how.kind}").write_text(seed)
         (folders[0] / "seed-onnx").write_bytes(bytes.fromhex("3a0c2a0a6a04080142006801 7001"))
     atheris.Setup(arguments, one_input)
     atheris.Fuzz()

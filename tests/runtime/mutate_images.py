@@ -34,7 +34,7 @@ else:
     from runtime.attack_files import contents
     from runtime.helpers import GOLDEN
 
-DOCUMENTED = {"ok", "empty", "not_an_image", "corrupt", "too_large"}
+DOCUMENTED = {"ok", "empty", "wrong_kind", "not_an_image", "corrupt", "too_large"}
 LARGEST = 20_000  # bytes of a file that is damaged, so that there is time for many
 MAX_PIXELS = 4_000_000
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)

@@ -34,7 +34,15 @@ PREPROCESSINGS = [
     Preprocessing("fit", fill=255),
     Preprocessing("crop"),
     Preprocessing("stretch"),
+    Preprocessing("log_mel", sample_rate=8000, window=256, hop=80, high_hz=4000.0, range_db=60.0),
+    Preprocessing("series", low=(-4.0, 0.0), high=(4.0, 1e300)),
+    Preprocessing("series", normalise="none", low=(-1.5, 0.0), high=(2.5, 9.0)),
 ]
+SHAPES = {
+    "image": InputSpec(height=28, width=20, channels=3, name="x"),
+    "sound": InputSpec(height=28, width=20, channels=1, name="x"),
+    "series": InputSpec(height=1, width=60_000, channels=2, name="x"),
+}
 
 
 def spec_with(preprocessing: Preprocessing) -> ModelSpec:
@@ -42,7 +50,7 @@ def spec_with(preprocessing: Preprocessing) -> ModelSpec:
         name="chars",
         version="2.0",
         labels=("ä", 'a "quoted", one', "日本"),
-        input=InputSpec(height=28, width=20, channels=3, name="x"),
+        input=SHAPES[preprocessing.reads],
         preprocessing=preprocessing,
         output="y",
         min_score=0.25,
@@ -130,6 +138,58 @@ REFUSED = {
         ["files[0]", "'accuracy' is a string"],
     ),
 }
+
+
+def log_mel(**values: object) -> Callable[[Any], None]:
+    """The manifest's preprocessing is `log_mel` with good values, but for these."""
+    good = Preprocessing("log_mel").to_json() | values
+    return put("preprocessing", value={k: v for k, v in good.items() if v is not None})
+
+
+def series(shape: tuple[int, int, int] = (1, 50, 2), **values: object) -> Callable[[Any], None]:
+    """`series` of that height, width and channels, with good values, but for these."""
+    good = {"kind": "series", "normalise": "each", "low": [-4, -4], "high": [4, 4]} | values
+
+    def change(data: Any) -> None:
+        data["preprocessing"] = {k: v for k, v in good.items() if v is not None}
+        data["input"].update(zip(("height", "width", "channels"), shape, strict=True))
+
+    return change
+
+
+REFUSED_SIGNALS = {
+    "a parameter missing": (log_mel(hop=None), ["'hop' is missing"]),
+    "an unknown parameter": (log_mel(mels=40), ["'log_mel'", "'mels' is not known"]),
+    "a low rate": (log_mel(sample_rate=999), ["999", "1000 to 384000"]),
+    "a short window": (log_mel(window=3), ["'window' is 3"]),
+    "a hop beyond the window": (log_mel(hop=401), ["'hop' is 401, expected 1 to 400"]),
+    "half a hop": (log_mel(hop=0.5), ["'hop' is a number, expected a whole number"]),
+    "above half of the rate": (log_mel(high_hz=8001), ["'high_hz' is 8001, expected 1 to 8000"]),
+    "low above high": (log_mel(low_hz=4000, high_hz=4000), ["'low_hz' is 4000", "0 to 3999"]),
+    "no range": (log_mel(range_db=0), ["'range_db' is 0", "1 to 200"]),
+    "loud silence": (log_mel(silence_db=1), ["'silence_db' is 1", "-200 to 0"]),
+    "rate as text": (log_mel(sample_rate="8k"), ["'sample_rate' is a string"]),
+    "bands and columns beyond memory": (
+        lambda data: [log_mel(window=65536)(data), data["input"].update(width=257)],
+        ["257 windows of 65536 samples", "256 at most"],
+    ),
+    "sounds in colour": (
+        lambda data: [log_mel()(data), data["input"].update(channels=3)],
+        ["'channels' is 3, expected 1 to 1"],
+    ),
+    "a series of two rows": (series((2, 50, 2)), ["'height' is 2, expected 1 to 1"]),
+    "a series too long": (series((1, 65_537, 2)), ["'width' is 65537, expected 1 to 65536"]),
+    "a series too large": (series((1, 65_536, 1000)), ["65536 values of 1000 channels"]),
+    "bounds of one channel": (series(low=[0]), ["1 low and 2 high values", "2 channels"]),
+    "no bounds": (series(low=[], high=[]), ["0 low and 0 high values"]),
+    "bounds the wrong way": (series(low=[-4, 4]), ["low is 4 and high 4, expected low < high"]),
+    "a span beyond floats": (series(low=[-1e308] * 2, high=[1e308] * 2), ["expected low < high"]),
+    "a bound that is no number": (series(low=["a", 0]), ["'low' is a string, expected a number"]),
+    "a bound as a number": (series(low=-4), ["'low' is a whole number, expected a list"]),
+    "another scaling": (series(normalise="all"), ["'all'", "'each' or 'none'"]),
+    "no scaling": (series(normalise=None), ["'normalise' is missing"]),
+}
+REFUSED |= REFUSED_SIGNALS
 
 
 @pytest.mark.parametrize(("change", "words"), REFUSED.values(), ids=REFUSED)

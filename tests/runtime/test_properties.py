@@ -55,13 +55,47 @@ inputs = st.builds(
     channels=st.sampled_from([1, 3]),
     name=text(),
 )
+sounds = st.tuples(
+    st.builds(InputSpec, height=st.integers(1, 99), width=st.integers(1, 99), name=text()),
+    st.builds(
+        Preprocessing,
+        kind=st.just("log_mel"),
+        sample_rate=st.integers(16_000, 384_000),
+        window=st.integers(400, 65_536),
+        hop=st.integers(1, 400),
+        low_hz=st.floats(0, 1000),
+        high_hz=st.floats(1001, 8000),
+        range_db=st.floats(1, 200),
+        silence_db=st.floats(-200, 0),
+    ),
+)
+
+
+def series(bounds: list[tuple[float, float]], width: int, normalise: str) -> object:
+    """The input and the preprocessing of that many values, with a (low, high) for each channel."""
+    low, high = (tuple(column) for column in zip(*bounds, strict=True))
+    how = Preprocessing("series", normalise=normalise, low=low, high=high)
+    return InputSpec(height=1, width=width, channels=len(bounds)), how
+
+
+numbers = st.floats(-1e300, 1e300)
+bounds = st.tuples(numbers, numbers).map(sorted).filter(lambda ends: ends[0] < ends[1]).map(tuple)
+shapes = st.one_of(
+    st.tuples(inputs, preprocessings),
+    sounds,
+    st.builds(
+        series,
+        st.lists(bounds, min_size=1, max_size=5),
+        st.integers(1, 65_536),
+        st.sampled_from(["each", "none"]),
+    ),
+)
 specs = st.builds(
-    ModelSpec,
+    lambda shape, **rest: ModelSpec(input=shape[0], preprocessing=shape[1], **rest),
+    shape=shapes,
     name=text(),
     version=text(),
     labels=st.lists(text(min_size=1), min_size=2, max_size=9, unique=True).map(tuple),
-    input=inputs,
-    preprocessing=preprocessings,
     output=text(),
     min_score=st.floats(0, 1),
 )

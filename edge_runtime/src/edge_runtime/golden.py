@@ -1,6 +1,7 @@
 """Golden vectors: encoded images, the tensors they must become, the answers they must give.
 
-`golden/golden.json` of a bundle holds one object for each image:
+`golden/golden.json` of a bundle holds one object for each image (or sound, or series, by the
+same names):
 `image` (a path inside `golden/`), `about` (what it tests), `tensor` (what the image must become:
 the input tensor's values, row by row, 0 to 255), `tensor_tolerance` (the largest difference
 allowed for a value, because lossy decoders may differ), `probabilities` (what the model must

@@ -20,7 +20,8 @@ class Prediction:
     label: str
     """The most probable label, or `unknown` when `score` is below the minimum score."""
     score: float
-    """The calibrated probability of the best label, in [0, 1]; 0 for a blank image."""
+    """The calibrated probability of the best label, in [0, 1]; 0 for a blank image, for silence
+    and for a flat series."""
     index: int
     """The position of the label in the model's labels; -1 for `unknown`."""
     top: tuple[Score, ...]
@@ -34,7 +35,7 @@ class Result:
     path: str
     """As it was given, or as the walk found it."""
     status: str
-    """`ok`, the status of an ImageError, or `crashed`."""
+    """`ok`, the status of an InputError, or `crashed`."""
     prediction: Prediction | None
     """None unless `status` is `ok`."""
     error: str | None

@@ -1,0 +1,61 @@
+"""Coverage-guided fuzzing of WAV and NPY files, with atheris (the `fuzz` extra).
+
+    python tests/fuzz/fuzz_signals.py [CORPUS_DIR] [-max_total_time=300] [libFuzzer's other options]
+
+Any exception but InputError, or a tensor of another shape, is a finding.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports():
+    from edge_runtime import series, sound
+    from edge_runtime.errors import InputError
+    from edge_runtime.manifest import InputSpec, Preprocessing
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from runtime.attack_signals import contents
+
+HOW = {
+    sound: (
+        InputSpec(height=8, width=10),
+        Preprocessing("log_mel", sample_rate=8000, window=256, hop=128, high_hz=4000.0),
+    ),
+    series: (InputSpec(height=1, width=50), Preprocessing("series")),
+}
+STATUSES = {"empty", "wrong_kind", "wrong_shape", "corrupt", "too_large"}
+
+
+def one_input(data: bytes) -> None:
+    for module, (spec, how) in HOW.items():
+        refused, tensor = None, None
+        try:
+            tensor = module.locate(module.decode(data, 100_000), spec, how)
+        except InputError as error:
+            refused = (error.status, str(error))
+        if refused is not None:
+            assert refused[0] in STATUSES | {"not_a_sound", "not_a_series"}, refused
+            assert "\n" not in refused[1], refused
+        elif tensor is not None:
+            assert tensor.shape == spec.shape
+            assert tensor.dtype == "uint8"
+
+
+def main() -> None:
+    arguments = sys.argv
+    folders = [Path(word) for word in arguments[1:] if not word.startswith("-")]
+    if folders:
+        folders[0].mkdir(parents=True, exist_ok=True)
+        for name, (data, *_) in contents().items():
+            if len(data) < 20_000:
+                (folders[0] / name).write_bytes(data)
+    atheris.Setup(arguments, one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
