@@ -207,14 +207,14 @@ function offSurface(planes, width, height, ground) {
   }
   return planes.map((plane, c) => {
     const off = new Float32Array(plane.length);
-    const coefficients = surface.map((row) => row[c]);
-    for (let y = 0, i = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, i++) {
-        const level = terms(across[x], down[y], order).reduce(
-          (sum, term, k) => sum + term * coefficients[k],
-          0,
-        );
-        off[i] = plane[i] - fround(level);
+    const [one, right = 0, below = 0, xx = 0, xy = 0, yy = 0] = surface.map((row) => row[c]);
+    for (let j = 0, i = 0; j < height; j++) {
+      const y = down[j];
+      const start = one + below * y + yy * fround(y * y);
+      for (let k = 0; k < width; k++, i++) {
+        const x = across[k];
+        const slope = right * x + xx * fround(x * x) + xy * fround(x * y);
+        off[i] = plane[i] - fround(start + slope);
       }
     }
     return off;
@@ -282,8 +282,9 @@ function meanLevel(signed) {
   let [third, fourth] = [0, 0];
   for (const value of signed) {
     if (value <= 0) continue;
-    third += value ** 3;
-    fourth += value ** 4;
+    const square = value * value;
+    third += square * value;
+    fourth += square * square;
   }
   return fround(fourth) / max(fround(third), 1e-3);
 }
@@ -315,7 +316,7 @@ function judged(signed) {
   return { signed, level, spread: sqrt(fround(power) / max(paper, 1)) / max(level, 1) };
 }
 
-/** Running maximum or minimum over window x window, clipped at the borders. */
+/** Running maximum or minimum over window x window, clipped at the borders, by doubling. */
 function extreme(image, width, height, window, pick) {
   const half = window >> 1;
   let from = image;
@@ -324,15 +325,19 @@ function extreme(image, width, height, window, pick) {
     [1, width, width, height],
   ]) {
     const to = new Int16Array(image.length);
-    for (let line = 0; line < lines; line++) {
-      for (let i = 0; i < size; i++) {
-        const last = min(size - 1, i + half);
-        let found = from[line * across + i * step];
-        for (let j = max(0, i - half); j <= last; j++) {
-          found = pick(found, from[line * across + j * step]);
-        }
-        to[line * across + i * step] = found;
+    const line = new Int16Array(size + 2 * half);
+    for (let n = 0; n < lines; n++) {
+      for (let i = 0; i < line.length; i++) {
+        line[i] = from[n * across + clip(i - half, 0, size - 1) * step];
       }
+      let end = line.length;
+      for (let span = 1; span < window; ) {
+        const hop = min(span, window - span);
+        end -= hop;
+        for (let i = 0; i < end; i++) line[i] = pick(line[i], line[i + hop]);
+        span += hop;
+      }
+      for (let i = 0; i < size; i++) to[n * across + i * step] = line[i];
     }
     from = to;
   }
@@ -429,9 +434,8 @@ function bestReading(planes, width, height) {
 
 /** Ink levels of pixels with uneven, noisy ground; null if blank. @param {Pixels} work */
 function photoLevels({ data, width, height, channels }) {
-  const planes = Array.from({ length: channels }, (_, c) =>
-    Float32Array.from({ length: width * height }, (_, i) => data[i * channels + c]),
-  );
+  const planes = Array.from({ length: channels }, () => new Float32Array(width * height));
+  for (let i = 0; i < data.length; i++) planes[i % channels][(i / channels) | 0] = data[i];
   const found = bestReading(planes, width, height);
   if (!found) return null;
   let { signed, level } = found;

@@ -1,4 +1,7 @@
-/** Resizing as Pillow does it: to the bit for 8-bit pixels, in float32 for planes of floats. */
+/**
+ * Resizing as Pillow does it, with its whole-number weights for 8-bit pixels, across before down.
+ * Pillow 13 sometimes goes down first, which rounds a few pixels by one otherwise.
+ */
 
 import { clip } from "./numbers.js";
 
@@ -65,12 +68,13 @@ export function reduce(
 function weightsAlong(size, from, to, outSize, { support, at }) {
   const scale = (to - from) / outSize;
   const spread = Math.max(scale, 1);
+  const closer = 1 / spread;
   return Array.from({ length: outSize }, (_, place) => {
     const centre = from + (place + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - support * spread + 0.5));
     const last = Math.min(size, Math.trunc(centre + support * spread + 0.5));
     const weights = [];
-    for (let i = first; i < last; i++) weights.push(at((i - centre + 0.5) / spread));
+    for (let i = first; i < last; i++) weights.push(at((i - centre + 0.5) * closer));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     return { first, weights: weights.map((weight) => weight / (total || 1)) };
   });

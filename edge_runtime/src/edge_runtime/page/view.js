@@ -13,10 +13,10 @@ const exact = new Intl.NumberFormat("en", { style: "percent", minimumFractionDig
 /** @param {string} id */
 export const at = (id) => /** @type {any} */ (document.getElementById(id));
 
-/** A probability for people: 1 is never said of what is not certain. @param {number} share */
+/** A probability for people: 100% is never said of one. @param {number} share */
 export function inWords(share) {
-  if (share > 0.99 && share < 1) return share >= 0.999 ? "> 99.9%" : exact.format(share);
-  return percent.format(share);
+  if (share > 0.999) return "> 99.9%";
+  return (share > 0.99 ? exact : percent).format(share);
 }
 
 /** Lay out the bars once, so that nothing moves later. @param {any} manifest */
@@ -70,7 +70,7 @@ export function sentence(labels, shown) {
   const { best, label, score } = shown.reading;
   if (best < 0) return "There is nothing to read in it.";
   if (label === UNKNOWN) return `Too unsure: perhaps ${labels[best]}, ${inWords(score)}.`;
-  return `Sure to ${inWords(score)}.`.replace("to >", "to over");
+  return `${inWords(score)} sure.`.replace("> ", "Over ");
 }
 
 /**
