@@ -29,7 +29,6 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update"),
 )
 WAIT = 60_000  # ms
-READS = "document.getElementById('label').textContent === {!r}"
 DESKTOP = {"viewport": {"width": 1100, "height": 860}}
 PHONE = {
     **{"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
@@ -130,7 +129,7 @@ def draw(page: Any, digit: str) -> None:
 
 
 def assert_reads(page: Any, label: str) -> None:
-    page.wait_for_function(READS.format(label))
+    playwright.expect(page.locator("#label")).to_have_text(label, timeout=WAIT)
 
 
 def test_every_golden_image_that_is_dropped_is_read_as_in_python(open_page: Any) -> None:
@@ -139,7 +138,8 @@ def test_every_golden_image_that_is_dropped_is_read_as_in_python(open_page: Any)
     for vector in VECTORS:
         path = GOLDEN / vector["image"]
         drop(page, path)
-        page.wait_for_selector(f"#images li:first-child button[aria-pressed=true] >> text={path.name}")
+        shown = page.locator("#images li:first-child button[aria-pressed=true]")
+        playwright.expect(shown.locator(".file")).to_have_text(path.name, timeout=WAIT)
         expected = classifier.predict(path)
         assert page.inner_text("#label") == expected.label, path.name
         if expected.index >= 0 or expected.top:
@@ -206,7 +206,7 @@ def test_everything_can_be_done_by_keyboard(open_page: Any) -> None:
     press("ArrowDown", 12)
     page.keyboard.press("Space")
     assert_reads(page, "7")
-    page.wait_for_function("document.getElementById('spoken').textContent.includes('Read as 7')")
+    playwright.expect(page.locator("#spoken")).to_contain_text("Read as 7", timeout=WAIT)
     page.keyboard.press("Backspace")
     assert_reads(page, "")
     page.keyboard.press("Tab")

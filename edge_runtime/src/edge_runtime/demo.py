@@ -16,7 +16,14 @@ from typing import Any
 
 from .errors import OutputError
 from .golden import GOLDEN_NAME
-from .manifest import BUILT_IN, MANIFEST_NAME, read_file, read_model, read_verified
+from .manifest import (
+    BUILT_IN,
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    read_file,
+    read_model,
+    read_verified,
+)
 
 PAGE = Path(__file__).parent / "page"
 LIBRARY = "onnxruntime-web"
@@ -65,7 +72,7 @@ def page_files(bundle: Path | None) -> dict[str, bytes]:
         if path.suffix in (".html", ".css", ".js", ".svg")
     }
     files |= _library()
-    files[f"bundle/{MANIFEST_NAME}"] = read_file(folder / MANIFEST_NAME, 16 << 20)
+    files[f"bundle/{MANIFEST_NAME}"] = read_file(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
     files[f"bundle/{model.relative_to(folder).as_posix()}"] = data
     for file in manifest.files:
         if PurePosixPath(file.path).parent == PurePosixPath(GOLDEN_NAME).parent:
