@@ -118,8 +118,8 @@ def places(page: Any, stroke: Stroke) -> Stroke:
     return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
 
 
-def draw(page: Any, digit: str) -> None:
-    for stroke in STROKES[digit]:
+def draw(page: Any, strokes: list[Stroke]) -> None:
+    for stroke in strokes:
         (first, *others) = places(page, stroke)
         page.mouse.move(*first)
         page.mouse.down()
@@ -161,7 +161,7 @@ def test_the_page_itself_finds_that_all_golden_vectors_pass(open_page: Any) -> N
 def test_ten_digits_drawn_by_mouse_are_read_as_drawn(open_page: Any) -> None:
     page = open_page()
     for digit in STROKES:
-        draw(page, digit)
+        draw(page, STROKES[digit])
         assert_reads(page, digit)
         page.click("#clear")
         assert_reads(page, "")
@@ -224,7 +224,7 @@ def test_everything_can_be_done_by_keyboard(open_page: Any) -> None:
 def test_undo_takes_back_a_stroke_and_a_clearing(open_page: Any) -> None:
     page = open_page()
     assert page.is_disabled("#undo")
-    draw(page, "7")
+    draw(page, STROKES["7"])
     assert_reads(page, "7")
     page.click("#clear")
     assert_reads(page, "")
@@ -258,7 +258,7 @@ def test_the_page_fits_its_screen_holds_still_and_can_be_read(
         const box = document.querySelector(name).getBoundingClientRect();
         return [box.x, box.y + scrollY, box.width, box.height]; })"""
     before = page.evaluate(layout)
-    draw(page, "8")
+    draw(page, STROKES["8"])
     assert_reads(page, "8")
     assert page.evaluate(layout) == before
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

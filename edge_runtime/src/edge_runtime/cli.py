@@ -359,7 +359,9 @@ def demo(bundle: Path | None, port: int, folder: Path | None) -> None:
         files = page_files(bundle)
         if folder is not None:
             export(files, folder)
-            click.echo(_one_line(f"{folder}: {len(files)} files, to be served as they are"), err=True)
+            click.echo(
+                _one_line(f"{folder}: {len(files)} files, to be served as they are"), err=True
+            )
             return
         with PageServer(files, port) as server:
             click.echo(server.address)

@@ -147,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60  # seconds without a request, after which a connection is closed
     server: PageServer
 
-    def do_GET(self) -> None:  # noqa: N802  http.server's name
+    def do_GET(self) -> None:
         """Answer with one of the files, or with a status."""
         # A page elsewhere may have its own name point here: it would be asked for by that name.
         if self.headers.get("Host") not in self.server.hosts:

@@ -175,14 +175,21 @@ function inside({ x, y }) {
   return { x: Math.min(1, Math.max(0, x)), y: Math.min(1, Math.max(0, y)) };
 }
 
+/** Strokes as smooth curves between the points that came in. */
 function draw(context, strokes, side, colour) {
   context.lineWidth = STROKE * side;
   context.lineCap = context.lineJoin = "round";
   context.strokeStyle = colour;
-  for (const [first, ...others] of strokes) {
+  for (const stroke of strokes) {
+    const points = stroke.map(({ x, y }) => [x * side, y * side]);
+    const last = points.at(-1);
     context.beginPath();
-    context.moveTo(first.x * side, first.y * side);
-    for (const { x, y } of others.length ? others : [first]) context.lineTo(x * side, y * side);
+    context.moveTo(...points[0]);
+    for (let i = 1; i + 1 < points.length; i++) {
+      const [[x, y], [nextX, nextY]] = [points[i], points[i + 1]];
+      context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
+    }
+    context.lineTo(...last);
     context.stroke();
   }
 }
