@@ -11,11 +11,10 @@ import json
 import socketserver
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from .errors import OutputError
-from .golden import GOLDEN_NAME
 from .manifest import (
     BUILT_IN,
     MANIFEST_NAME,
@@ -75,7 +74,7 @@ def page_files(bundle: Path | None) -> dict[str, bytes]:
     files[f"bundle/{MANIFEST_NAME}"] = read_file(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
     files[f"bundle/{model.relative_to(folder).as_posix()}"] = data
     for file in manifest.files:
-        if PurePosixPath(file.path).parent == PurePosixPath(GOLDEN_NAME).parent:
+        if file.path.startswith("golden/"):
             files[f"bundle/{file.path}"] = read_verified(folder, file)
     return files
 
