@@ -35,6 +35,8 @@ export class Pad {
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     canvas.addEventListener("pointerup", (event) => this.#end(event));
     canvas.addEventListener("pointercancel", (event) => this.#end(event));
+    // Else the browser may take a quick tap after a stroke for the end of a gesture.
+    canvas.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     canvas.addEventListener("keydown", (event) => this.#keyDown(event));
     canvas.addEventListener("keyup", (event) => this.#keys.delete(event.key));
     for (const event of ["focus", "blur"]) canvas.addEventListener(event, () => this.#leave());
