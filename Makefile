@@ -5,7 +5,7 @@ RUNTIME_VENV := .venv-runtime
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: build test lint bench clean
+.PHONY: build test lint bench page clean
 
 build: $(VENV)/.installed
 	$(BIN)/model-build build --force
@@ -23,6 +23,17 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python $(PIP) --editable '.[bench]'
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+# A folder for any web server, build/page; and onnxruntime-web where `edge-runtime demo`, and a wheel
+# that is built then, find it.
+PAGE := edge_runtime/src/edge_runtime/page
+page: $(VENV)/.installed
+	rm -rf build/npm build/page $(PAGE)/onnxruntime-web
+	mkdir -p build/npm
+	cp $(PAGE)/package.json build/npm/
+	npm install --prefix build/npm --ignore-scripts --no-package-lock --no-audit --no-fund --silent
+	cd build/npm && ../../$(BIN)/edge-runtime demo --export ../page
+	cp -r build/page/onnxruntime-web $(PAGE)/
 
 $(VENV)/.installed: pyproject.toml edge_runtime/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
