@@ -19,7 +19,7 @@ from edge_runtime.manifest import (
     ModelSpec,
     labels_text,
 )
-from edge_runtime.update import exchange
+from edge_runtime.renames import exchange
 
 from . import golden, report
 from .c_array import write_c_array

@@ -89,6 +89,24 @@ def check_golden(bundle: Path, classifier: Classifier) -> Iterator[GoldenResult]
         raise BundleError(f"{bundle / GOLDEN_NAME}: not as documented ({error!r})") from None
 
 
+def prove(bundle: Path, classifier: Classifier | None = None) -> None:
+    """Check the hashes and the golden vectors. Raises BundleError for what does not pass.
+
+    classifier: made of that bundle; by default with the bundle's fp32 model. An int8 model need
+        not reach the probabilities, which are those of fp32, but the labels.
+    """
+    check_files(bundle)
+    classifier = classifier or Classifier(bundle)
+    int8 = classifier.arguments["precision"] == "int8"
+    for result in check_golden(bundle, classifier):
+        if not result.passed and not (int8 and result.label == result.expected):
+            raise BundleError(
+                f"{bundle}: golden vector {result.image} gave {result.label!r}, expected"
+                f" {result.expected!r}; this device reads images differently from the machine that"
+                " built the bundle"
+            )
+
+
 def _check_vector(
     bundle: Path, classifier: Classifier, files: Mapping[str, BundleFile], vector: Mapping[str, Any]
 ) -> GoldenResult:
