@@ -112,8 +112,9 @@ class Arrivals:
             elif what == "ended":
                 raise EdgeRuntimeError(f"{self.folder}: was moved or removed; nothing to watch")
             elif what == "gone":
-                self._done.pop(name, None)
+                self._ready.pop(name, None)
                 self._waiting.pop(name, None)
+                self._done.pop(name, None)
             elif what == "whole" or self._is_link(name):
                 self._whole(name)
 
@@ -127,7 +128,8 @@ class Arrivals:
     def _whole(self, name: str) -> None:
         if _is_image_name(name):
             self._waiting.pop(name, None)
-            if self._done.get(name) != stamp_of(os.path.join(self.folder, name)):
+            stamp = stamp_of(os.path.join(self.folder, name))
+            if stamp and self._done.get(name) != stamp:
                 self._ready[name] = None
 
     def _scan(self) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .classifier import Classifier
+from .classifier import Classifier, Precision
 from .errors import BundleError
 from .manifest import (
     MANIFEST_NAME,
@@ -89,17 +89,16 @@ def check_golden(bundle: Path, classifier: Classifier) -> Iterator[GoldenResult]
         raise BundleError(f"{bundle / GOLDEN_NAME}: not as documented ({error!r})") from None
 
 
-def prove(bundle: Path, classifier: Classifier | None = None) -> None:
+def prove(bundle: Path, precision: Precision = "fp32") -> None:
     """Check the hashes and the golden vectors. Raises BundleError for what does not pass.
 
-    classifier: made of that bundle; by default with the bundle's fp32 model. An int8 model need
-        not reach the probabilities, which are those of fp32, but the labels.
+    An int8 model need not reach the probabilities, which are those of fp32, but the labels.
     """
     check_files(bundle)
-    classifier = classifier or Classifier(bundle)
-    int8 = classifier.arguments["precision"] == "int8"
+    classifier = Classifier(bundle, precision=precision)
     for result in check_golden(bundle, classifier):
-        if not result.passed and not (int8 and result.label == result.expected):
+        same_label = result.label == result.expected
+        if not result.passed and not (precision == "int8" and same_label):
             raise BundleError(
                 f"{bundle}: golden vector {result.image} gave {result.label!r}, expected"
                 f" {result.expected!r}; this device reads images differently from the machine that"

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -52,7 +53,7 @@ class Reader:
         """
         self._todo: list[str] = []
         self._answers = work_in_order(
-            lambda: _start(arguments, max_pixels), self._chunks(), 1, _lost
+            partial(_start, arguments, max_pixels), self._chunks(), 1, _lost
         )
         self.read([os.devnull])  # an answer means that the model is there
 
@@ -83,7 +84,7 @@ def _start(arguments: dict[str, Any], max_pixels: int) -> Callable[[list[str]], 
     ignore_decoder_warnings()
     classifier = Classifier(**arguments)
     if classifier.manifest is not None:
-        prove(arguments["model"], classifier)
+        prove(arguments["model"], arguments["precision"])
     return lambda paths: classify_chunk(classifier, paths, max_pixels)
 
 
