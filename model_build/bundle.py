@@ -19,14 +19,14 @@ from edge_runtime.manifest import (
     ModelSpec,
     labels_text,
 )
-from edge_runtime.update import exchange
+from edge_runtime.renames import exchange
 
 from . import golden, report
 from .c_array import write_c_array
 from .calibrate import Calibration
 from .data import Dataset
 from .errors import BuildError, GateError
-from .export import ARTIFACTS, Artifact, export_all
+from .export import ARTIFACTS, ORT_ARTIFACTS, Artifact, export_all
 from .train import Trained
 from .verify import ParityReport, verify
 
@@ -41,12 +41,13 @@ def write_bundle(
     *,
     force: bool,
     c_array: bool = False,
+    ort: bool = False,
 ) -> ParityReport:
     """Export, verify and write the bundle `target`; readers see the old one or the new one.
 
     Raises GateError, with nothing written and an existing bundle untouched, when an artifact
     does not give the model's answers; BuildError when `target` exists and `force` is false.
-    `c_array` adds the int8 TFLite model as a C header.
+    `c_array` adds the int8 TFLite model as a C header, `ort` the ORT files and their operators.
     """
     spec = ModelSpec(
         name=target.name,
@@ -58,7 +59,7 @@ def write_bundle(
     )
     with _staged(target, force) as folder:
         tensors = dataset.tensors(dataset.train[:CALIBRATION_IMAGES], trained.input)
-        artifacts = export_all(trained.model, spec, tensors, folder)
+        artifacts = export_all(trained.model, spec, tensors, folder, ort=ort)
         parity = verify(
             folder,
             artifacts,
@@ -103,7 +104,7 @@ def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:
     spec = manifest.spec
     return verify(
         bundle,
-        ARTIFACTS,
+        [*ARTIFACTS, *(a for a in ORT_ARTIFACTS if manifest.find(a.format, a.precision))],
         keras.models.load_model(bundle / "model.keras"),
         dataset.name,
         [dataset.images[i] for i in dataset.test],

@@ -60,6 +60,7 @@ def main() -> None:
 @click.option("--epochs", metavar="N", type=int, help="Fewer is quicker and less accurate.")
 @seed_option
 @click.option("--c-array", is_flag=True, help="The int8 TFLite also as a C header.")
+@click.option("--ort", is_flag=True, help="ORT files too, for a reduced onnxruntime build.")
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 def build(
     data: str,
@@ -69,6 +70,7 @@ def build(
     epochs: int | None,
     seed: int,
     c_array: bool,
+    ort: bool,
     force: bool,
 ) -> None:
     """Train, export, verify, and write OUTPUT/NAME.
@@ -101,7 +103,9 @@ def build(
         click.echo(f"kept epoch {trained.best.number}, the best on the validation part", err=True)
         calibration = calibrate(trained, dataset)
         click.echo("exporting and verifying ...", err=True)
-        parity = write_bundle(trained, dataset, calibration, target, force=force, c_array=c_array)
+        parity = write_bundle(
+            trained, dataset, calibration, target, force=force, c_array=c_array, ort=ort
+        )
         click.echo(f"the {parity.images} test images through every artifact:\n")
         click.echo(parity.table())
         click.echo(f"\n{target} is written; edge-runtime predict --model {target} FOLDER")

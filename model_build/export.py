@@ -45,12 +45,18 @@ ARTIFACTS = (
     Artifact("model.onnx", "onnx", "fp32"),
     Artifact("model.int8.onnx", "onnx", "int8"),
 )
+ORT_ARTIFACTS = (
+    Artifact("model.ort", "ort", "fp32"),
+    Artifact("model.int8.ort", "ort", "int8"),
+)
+OPERATORS_NAME = "required_operators.config"
+"""What a reduced onnxruntime build must hold to run the ORT files."""
 
 
 def export_all(
-    model: keras.Model, spec: ModelSpec, calibration: Pixels, folder: Path
+    model: keras.Model, spec: ModelSpec, calibration: Pixels, folder: Path, *, ort: bool = False
 ) -> Sequence[Artifact]:
-    """Write every artifact into `folder` and return them.
+    """Write every artifact into `folder` and return them; with `ort` the ORT files too.
 
     calibration: (N, height, width, channels) uint8 training tensors, 300 or more, which set
         the ranges of the int8 variants.
@@ -68,7 +74,9 @@ def export_all(
         (folder / "model.int8.tflite").write_bytes(int8)
         _write_onnx(model, spec, folder / "model.onnx")
         _write_int8_onnx(spec, calibration, folder / "model.onnx", folder / "model.int8.onnx")
-    return ARTIFACTS
+        if ort:
+            write_ort(folder)
+    return ARTIFACTS + ORT_ARTIFACTS if ort else ARTIFACTS
 
 
 def _write_saved_model(model: keras.Model, spec: ModelSpec, dtype: tf.DType, folder: Path) -> None:
@@ -174,3 +182,34 @@ def _save_checked(proto: Any, spec: ModelSpec, path: Path) -> None:
     onnx.helper.set_model_props(proto, spec.to_metadata())
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+def write_ort(folder: Path) -> None:
+    """The ONNX files of `folder` in onnxruntime's own format, and the operators that they need."""
+    import onnxruntime
+    from onnxruntime.tools.ort_format_model import create_config_from_models
+
+    paths = [folder / artifact.path for artifact in ORT_ARTIFACTS]
+    for path in paths:
+        options = onnxruntime.SessionOptions()
+        # Beyond EXTENDED the layout of this processor would be baked in.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.optimized_model_filepath = str(path)
+        options.add_session_config_entry("session.save_model_format", "ORT")
+        onnxruntime.InferenceSession(
+            path.with_suffix(".onnx"), options, providers=["CPUExecutionProvider"]
+        )
+    create_config_from_models(paths, folder / OPERATORS_NAME, False)
+    config = folder / OPERATORS_NAME
+    lines = config.read_text("utf-8").splitlines(keepends=True)
+    # Its comments name the folder of this build.
+    config.write_text("".join(line for line in lines if line[0] != "#"), encoding="utf-8")
+
+
+def ort_session(path: Path) -> Any:
+    """An onnxruntime session of an ORT file."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.load_model_format", "ORT")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

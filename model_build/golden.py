@@ -21,6 +21,8 @@ from edge_runtime.manifest import ModelSpec
 
 from .data import Dataset
 
+ROUNDING_TOLERANCE = 1
+"""Grey levels by which a tensor may differ: another processor may round to the other side."""
 LOSSY_TOLERANCE = 8
 """Grey levels by which a tensor may differ after a lossy decoder, or a resize after it."""
 
@@ -33,7 +35,7 @@ class _Case:
     name: str
     about: str
     encode: Callable[[Image.Image], bytes]
-    tolerance: int = 0
+    tolerance: int = ROUNDING_TOLERANCE
 
 
 def write(folder: Path, spec: ModelSpec, dataset: Dataset) -> None:

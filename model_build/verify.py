@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge_runtime import Classifier
 
-from .export import Artifact
+from .export import Artifact, ort_session
 from .quiet import quiet
 
 BATCH_SIZES = (1, 7, 64)
@@ -173,7 +173,12 @@ def _load(
     if artifact.format == "onnx":
         classifier = Classifier(path)
         return classifier.probabilities, np.stack([classifier.tensor(image) for image in images])
-    load = {"keras": _keras_runner, "saved_model": _saved_model_runner, "tflite": _tflite_runner}
+    load = {
+        "keras": _keras_runner,
+        "saved_model": _saved_model_runner,
+        "tflite": _tflite_runner,
+        "ort": _ort_runner,
+    }
     return load[artifact.format](path), tensors
 
 
@@ -221,6 +226,12 @@ def _tflite_runner(path: Path) -> Run:
         return (raw.astype(np.float32) - zero) * scale if scale else raw
 
     return run
+
+
+def _ort_runner(path: Path) -> Run:
+    session = ort_session(path)
+    (given,) = session.get_inputs()
+    return lambda pixels: np.asarray(session.run(None, {given.name: pixels})[0])
 
 
 def _milliseconds(run: Run, tensors: Pixels) -> float:

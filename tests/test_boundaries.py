@@ -37,6 +37,7 @@ TESTED_BY = {
     "fit": "test_preprocess",
     "lock": "test_output",
     "pieces": "test_preprocess",
+    "renames": "test_update",
     "results": "test_batch",
     "rows": "test_cli",
 }

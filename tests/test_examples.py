@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+ROOT = Path(__file__).parents[1]
 CAMERA_LOOP = Path(__file__).parents[1] / "examples" / "camera_loop.py"
 
 
@@ -52,3 +53,24 @@ def test_a_camera_that_is_faster_is_not_queued() -> None:
     assert ended.wait(60)
     assert [frame[0, 0] for frame in camera] == [9]
     assert (camera.delivered, camera.dropped) == (10, 9)
+
+
+def litert(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "examples" / "litert.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_tflite_file_passes_the_golden_tensors_and_reads_an_image() -> None:
+    bundle = ROOT / "exported" / "digits"
+    for file in ("model.tflite", "model.int8.tflite"):
+        done = litert(bundle, "--golden", "--file", file)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count(" ok") == 13
+    done = litert(bundle, bundle / "golden" / "7.bmp", bundle / "labels.txt")
+    assert done.returncode == 1
+    assert done.stdout.split()[1] == "7"
+    assert "not_an_image" in done.stderr

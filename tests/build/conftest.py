@@ -20,7 +20,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 def built(tmp_path_factory):
     """A bundle from a short but real training: (folder, what the command said)."""
     output = tmp_path_factory.mktemp("exported")
-    done = run("build", *BUILD_OPTIONS, "--c-array", "--output", output)
+    done = run("build", *BUILD_OPTIONS, "--c-array", "--ort", "--output", output)
     assert done.returncode == 0, done.stderr
     return output / "digits", done
 

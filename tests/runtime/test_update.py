@@ -16,7 +16,8 @@ import pytest
 
 from edge_runtime import BundleError, Classifier
 from edge_runtime.golden import check_files
-from edge_runtime.update import exchange, update
+from edge_runtime.renames import exchange
+from edge_runtime.update import update
 
 from .conftest import Run
 from .helpers import TIMEOUT, copy_bundle, edit_manifest, environment, flip_byte
@@ -145,7 +146,7 @@ def count(event, _):
         left -= 1
         if not left:
             os.kill(os.getpid(), signal.SIGKILL)
-u._prove(Path({str(newer)!r}))
+u.prove(Path({str(newer)!r}))
 sys.addaudithook(count)
 u.update(Path({str(newer)!r}), Path({str(bundle)!r}))
 """

@@ -321,6 +321,96 @@ def bench(bundle: Path | None, images: Path | None, json_path: Path | None) -> N
 
 
 @main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+@click.option("-o", "--output", metavar="FILE", help="Append a row for each file: CSV or JSONL.")
+@click.option(
+    "--sort-into",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Move each file into a folder of its label in DIR.",
+)
+@click.option("--model", metavar="BUNDLE|FILE.onnx", help="The model to run.")
+@click.option(
+    "--min-score",
+    metavar="S",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Below this probability the label is 'unknown'.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="Which of the bundle's models.",
+)
+@click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(1, 178_000_000),
+    show_default="64000000",
+    help="Larger images are 'too_large'.",
+)
+@click.option(
+    "--poll",
+    metavar="SECONDS",
+    type=click.FloatRange(0.1),
+    help="Look at DIR so often: for network folders, whose changes the kernel does not tell.",
+)
+def watch(
+    folder: str,
+    output: str | None,
+    sort_into: Path | None,
+    model: str | None,
+    min_score: float,
+    precision: Precision,
+    max_pixels: int | None,
+    poll: float | None,
+) -> None:
+    """Classify the files of DIR as they arrive, for as long as it runs.
+
+    Give -o, --sort-into or both. A file is read once it is whole, and gets one row;
+    after a restart, or a crash, it goes on where it was. Files that fail are moved
+    into failed/STATUS. Hidden files, files with other endings and folders within
+    DIR are left alone. A model that is changed is checked and then used.
+
+    Exit status: 0 ended by SIGTERM, 130 by Ctrl-C, 1 when DIR is gone or a row
+    cannot be written; else as above.
+    """
+    if output is None and sort_into is None:
+        raise click.UsageError("give -o FILE, --sort-into DIR or both")
+    if output == "-":
+        raise click.UsageError("-o needs a file: its rows tell what was read before a restart")
+    with _errors_as_exits():
+        from .files import MAX_PIXELS
+        from .manifest import BUILT_IN
+        from .sinks import Sink
+        from .watch import watch as start
+
+        _mute_libraries()
+        arguments = {
+            "model": BUILT_IN if model is None else Path(model),
+            "precision": precision,
+            "min_score": min_score,
+        }
+        tally = start(
+            os.path.normpath(folder),
+            arguments,
+            output=output,
+            sort_into=sort_into,
+            sink=Sink("jsonl" if (output or "").endswith(".jsonl") else "csv"),
+            poll=poll,
+            max_pixels=max_pixels or MAX_PIXELS,
+            say=lambda text: click.echo(_one_line(text), err=True),
+        )
+        failed = f", {tally.failed:,} failed" if tally.failed else ""
+        click.echo(f"{tally.files:,} images{failed}", err=True)
+        if tally.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+
+
+@main.command()
 @click.argument("new_bundle", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 @key_option

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
+
+_PAUSE = 0.05  # seconds
 
 
-def lock(handle: int) -> bool:
-    """Lock an open file or folder; False if another process has it locked.
+def lock(handle: int, patience: float = 0.0) -> bool:
+    """Lock an open file or folder; False if another process has it locked, also after `patience`
+    seconds: a process that was killed may have left others that end a moment later.
 
     Where there are no such locks (Windows, some file systems), nothing is locked and it is True.
     """
@@ -14,10 +18,15 @@ def lock(handle: int) -> bool:
         return True
     import fcntl
 
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        pass
-    return True
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE)
+        except OSError:  # a file system without locks
+            return True
+        else:
+            return True

@@ -253,7 +253,7 @@ class BundleFile:
     bytes: int
     sha256: str
     format: str = "other"
-    """`onnx`, `tflite`, `saved_model`, `keras` or `other`."""
+    """`onnx`, `ort`, `tflite`, `saved_model`, `keras` or `other`."""
     precision: str | None = None
     """`fp32`, `float16` or `int8`."""
     measured: Mapping[str, float] = field(default_factory=dict)

@@ -33,12 +33,12 @@ class RowFile(io.FileIO):
 
 
 @contextmanager
-def open_output(path: str, *, keep: bool) -> Iterator[RowFile]:
+def open_output(path: str, *, keep: bool, patience: float = 0.0) -> Iterator[RowFile]:
     """Open an output file, also for reading if `keep`; what it holds stays in it until truncated.
 
     On leaving, the rows are on the disk, also if the power fails then. Raises OutputError when
-    the file cannot be written, is being written by another run, or `keep` is asked of
-    something that is no file.
+    the file cannot be written, is being written by another run (for `patience` seconds), or
+    `keep` is asked of something that is no file.
     """
     flags = (os.O_RDWR if keep else os.O_WRONLY) | os.O_CREAT | getattr(os, "O_BINARY", 0)
     try:
@@ -50,7 +50,9 @@ def open_output(path: str, *, keep: bool) -> Iterator[RowFile]:
         stream.name = path
         if keep and not regular:
             raise OutputError(f"{path}: cannot be resumed: it is not a regular file")
-        if regular and not lock(handle):  # two runs in one file would lose and double rows
+        if regular and not lock(
+            handle, patience
+        ):  # two runs in one file would lose and double rows
             raise OutputError(
                 f"{path}: another run is writing it; wait for its end, or give another -o"
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
 import shutil
 import sys
@@ -11,14 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .classifier import Classifier
 from .errors import BundleError
-from .golden import check_files, check_golden
+from .golden import check_files, prove
 from .lock import lock
 from .manifest import MANIFEST_NAME, SIGNATURE_NAME
-
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
+from .renames import exchange
 
 
 def update(new: Path, target: Path) -> Path | None:
@@ -32,14 +27,14 @@ def update(new: Path, target: Path) -> Path | None:
     """
     if target.is_symlink() or (target.exists() and not (target / MANIFEST_NAME).is_file()):
         raise BundleError(f"{target}: is there and is no bundle; give the folder of one")
-    _prove(new)
+    prove(new)
     old = target.with_name(target.name + ".old")
     staged = target.with_name(f".{target.name}.new")
     with _alone(target):
         _remove(staged)  # of an update that was killed
         try:
             _copy(new, staged)
-            _prove(staged)
+            prove(staged)
             if not target.exists():
                 os.rename(staged, target)
                 return None
@@ -52,35 +47,6 @@ def update(new: Path, target: Path) -> Path | None:
         finally:
             _remove(staged)
             _sync(target.parent)
-
-
-def exchange(one: Path, other: Path) -> None:
-    """Swap two folders: in one step on Linux, elsewhere in three renames."""
-    try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError, TypeError):  # TypeError: on Windows
-        rename = None
-    if rename is not None:
-        paths = os.fsencode(one), os.fsencode(other)
-        if not rename(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE):
-            return
-        if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
-    aside = one.with_name(one.name + ".aside")
-    os.rename(other, aside)
-    os.rename(one, other)
-    os.rename(aside, one)
-
-
-def _prove(bundle: Path) -> None:
-    check_files(bundle)
-    failed = [result for result in check_golden(bundle, Classifier(bundle)) if not result.passed]
-    if failed:
-        raise BundleError(
-            f"{bundle}: golden vector {failed[0].image} gave {failed[0].label!r}, expected"
-            f" {failed[0].expected!r}; this device reads images differently from the machine that"
-            " built the bundle"
-        )
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,13 +39,14 @@ def work_in_order(
     chunks: Iterable[list[str]],
     workers: int,
     lost: Callable[[str, str], T],
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield what the work makes of each chunk, in their order; a few chunks are in memory.
 
     Each process calls `start` once, and what that returns on one chunk after another. When a
     process dies (its decoder crashed, the system was out of memory), another takes its place
     and the paths of its chunk are tried again, one by one; one that then ends a process again
     is answered with `lost(path, reason)`. All that passes between processes must be picklable.
+    An empty chunk says that no more are there before the next answer was taken.
 
     Raises what `start` or the work raised, and EdgeRuntimeError when more processes die before
     they can begin than there are.
@@ -82,7 +83,8 @@ def work_in_order(
                 stillborn += not worker.ready
                 if stillborn > workers:
                     raise EdgeRuntimeError(
-                        f"processes end before they can begin: {reason}; --workers 1 needs none"
+                        f"processes end before they can begin: {reason}"
+                        + ("; --workers 1 needs none" if workers > 1 else "")
                     )
                 crew[place] = _Worker(context, start)
                 if worker.chunk:
@@ -165,6 +167,7 @@ def _serve(
     start: Callable[[], Callable[[list[str]], T]],
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches all; the parent ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent may have its own answer to it
     for end in theirs:  # else this process would keep its own pipes open when the parent is gone
         end.close()
     with suppress(EOFError, OSError):  # the parent is gone
