@@ -6,12 +6,12 @@ import os
 import select
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
 from itertools import islice
 
 from .errors import EdgeRuntimeError
-from .files import EXTENSIONS
+from .files import ENDINGS
 from .inotify import Inotify
 from .sinks import written
 
@@ -33,20 +33,26 @@ class Arrivals:
 
     The kernel tells when a writer closes a file (inotify). Without it, and for what was there
     before, a file is whole when its size and time did not change for SETTLED_SECONDS. Hidden
-    files, other endings than `EXTENSIONS` and what is in folders within the folder are left out.
+    files, other endings and what is in folders within the folder are left out.
     What is kept in memory is one entry for each file that is in the folder.
     """
 
     def __init__(
-        self, folder: str, poll: float | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: str,
+        poll: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        endings: Set[str] = ENDINGS["image"],
     ) -> None:
         """poll: look at the folder every so many seconds and ask no kernel; None: only where the
-        kernel cannot be asked, every SETTLED_SECONDS.
+        kernel cannot be asked, every SETTLED_SECONDS. endings: of the files that count, in
+        lower case.
 
         Raises EdgeRuntimeError when the folder cannot be listed.
         """
         self.folder = folder
         self._clock = clock
+        self._endings = endings
         self._inotify: Inotify | None = None
         if poll is None:
             with suppress(OSError):
@@ -126,7 +132,7 @@ class Arrivals:
         return False
 
     def _whole(self, name: str) -> None:
-        if _is_image_name(name):
+        if self._counts(name):
             self._waiting.pop(name, None)
             stamp = stamp_of(os.path.join(self.folder, name))
             if stamp and self._done.get(name) != stamp:
@@ -136,7 +142,7 @@ class Arrivals:
         """Look at every file of the folder: what is not known yet has to settle."""
         self._scanned = self._clock()
         try:
-            there = sorted(filter(_is_image_name, os.listdir(self.folder)))
+            there = sorted(filter(self._counts, os.listdir(self.folder)))
         except OSError as error:
             raise EdgeRuntimeError(f"{self.folder}: cannot be listed ({error.strerror})") from None
         for name in there:
@@ -168,6 +174,5 @@ class Arrivals:
             else:
                 self._note(name, now or "")
 
-
-def _is_image_name(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+    def _counts(self, name: str) -> bool:
+        return not name.startswith(".") and os.path.splitext(name)[1].lower() in self._endings

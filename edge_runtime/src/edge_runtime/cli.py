@@ -384,7 +384,7 @@ def watch(
         raise click.UsageError("-o needs a file: its rows tell what was read before a restart")
     with _errors_as_exits():
         from .files import MAX_PIXELS
-        from .manifest import BUILT_IN
+        from .manifest import BUILT_IN, PLURALS
         from .sinks import Sink
         from .watch import watch as start
 
@@ -394,18 +394,20 @@ def watch(
             "precision": precision,
             "min_score": min_score,
         }
+        reads = _spec(arguments).preprocessing.reads
         tally = start(
             os.path.normpath(folder),
             arguments,
             output=output,
             sort_into=sort_into,
             sink=Sink("jsonl" if (output or "").endswith(".jsonl") else "csv"),
+            reads=reads,
             poll=poll,
             max_pixels=max_pixels or MAX_PIXELS,
             say=lambda text: click.echo(_one_line(text), err=True),
         )
         failed = f", {tally.failed:,} failed" if tally.failed else ""
-        click.echo(f"{tally.files:,} images{failed}", err=True)
+        click.echo(f"{tally.files:,} {PLURALS[reads]}{failed}", err=True)
         if tally.signal == signal.SIGINT:
             raise KeyboardInterrupt
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from .arrivals import Arrivals, stamp_of
 from .errors import EdgeRuntimeError, OutputError
-from .files import MAX_PIXELS
+from .files import ENDINGS, MAX_PIXELS
 from .output import RowFile, open_output
 from .results import Result
 from .sinks import Row, Sink, written
@@ -137,6 +137,7 @@ def watch(
     output: str | None,
     sort_into: Path | None,
     sink: Sink,
+    reads: str = "image",
     poll: float | None = None,
     max_pixels: int = MAX_PIXELS,
     say: Callable[[str], object],
@@ -144,8 +145,8 @@ def watch(
     """Classify the files of `folder` as they arrive, until SIGTERM or SIGINT.
 
     arguments: of the Classifier. output: the file to which rows are appended. sort_into: where
-    each file is moved into a folder of its label. One of the two must be there. poll: see
-    Arrivals. say: told in a line what a person should know.
+    each file is moved into a folder of its label. One of the two must be there. reads: what the
+    model reads, a key of ENDINGS. poll: see Arrivals. say: told in a line what a person should know.
 
     Raises EdgeRuntimeError or one of its children, and OSError where rows cannot be written or
     files not be moved; the next run goes on from there.
@@ -156,7 +157,7 @@ def watch(
         if sort_into is not None:
             watching.sorter = Sorter(folder, sort_into, _PATIENCE)
             held.callback(watching.sorter.close)
-        watching.arrivals = Arrivals(folder, poll)
+        watching.arrivals = Arrivals(folder, poll, endings=ENDINGS[reads])
         if output is not None:
             watching.stream = held.enter_context(open_output(output, keep=True, patience=_PATIENCE))
             watching.go_on()
