@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.manifest import InputSpec, Preprocessing
+from edge_runtime.manifest import InputSpec, ModelSpec, Preprocessing
 from edge_runtime.preprocess import prepare
 
 from .augment import StrokeDigits
 from .errors import BuildError
+from .pipeline import TensorStore
+from .scan import choose_input, judge, look
+from .sources import Examples, Finding, open_source
+from .vary import VARIATIONS
+from .workspace import Workspace
 
 Indices = NDArray[np.int64]
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 42
 VALIDATION_SHARE = 0.1
+FEW_VALIDATION_SHARE = 0.2
+"""Of data with fewer than `FEW` examples, where a tenth says little."""
+FEW = 1000
+
+
+@dataclass(frozen=True)
+class Picked(Sequence[NDArray[np.uint8]]):
+    """Some of the images of a dataset, each opened when it is asked for."""
+
+    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | Examples
+    positions: Indices
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.images[int(self.positions[place])]
 
 
 @dataclass(frozen=True)
@@ -27,8 +51,8 @@ class Dataset:
 
     name: str
     about: str
-    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
-    """(H, W) grey or (H, W, 3) colour, uint8."""
+    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | Examples
+    """(H, W) grey or (H, W, 3) colour, uint8; opened when asked for."""
     labels: Indices
     """(N,) positions in `class_names`."""
     class_names: tuple[str, ...]
@@ -38,9 +62,25 @@ class Dataset:
     """For early stopping, calibration and every choice; never trained on."""
     test: Indices
     """For the final figures only: nothing is chosen on it."""
+    store: TensorStore | None = None
+    """Of data that is not the digits: all its tensors, as `store.spec` says."""
+    variation: str = "strokes"
+    """What training makes of the examples: `strokes`, or a name in `vary.VARIATIONS`."""
+    findings: tuple[Finding, ...] = ()
+    """What its owner should know."""
+
+    def picked(self, indices: Indices) -> Picked:
+        """Those images, each opened when it is asked for."""
+        return Picked(self.images, indices)
+
+    def image_name(self, position: int) -> str:
+        """What to call an image in a message."""
+        return self.images.name(position) if hasattr(self.images, "name") else str(position)
 
     def tensors(self, indices: Indices, spec: InputSpec) -> NDArray[np.uint8]:
         """What the device makes of those images: (len(indices), height, width, channels) uint8."""
+        if self.store is not None and self.store.spec == spec:
+            return self.store.read(indices)
         made = [prepare(self.images[i], spec, self.preprocessing) for i in indices]
         return np.stack(made) if made else np.zeros((0, *spec.shape), np.uint8)
 
@@ -51,11 +91,119 @@ class Dataset:
         return StrokeDigits(counts, self.labels[indices], tensors, self.preprocessing)
 
 
-def load_data(source: str) -> Dataset:
-    """The dataset by name. Raises BuildError for a source that is not known."""
-    if source != "digits":
-        raise BuildError(f"--data {source}: not known; this version trains on: digits")
-    return load_digits()
+@dataclass(frozen=True)
+class DataOptions:
+    """What a user may say about data that is not the digits; None leaves it to the data."""
+
+    size: int | None = None
+    """The longer side of the input, in pixels."""
+    channels: int | None = None
+    """1 for grey, 3 for colour."""
+    variation: str | None = None
+    """A name in `vary.VARIATIONS`."""
+
+
+def load_data(
+    source: str,
+    options: DataOptions = DataOptions(),
+    like: ModelSpec | None = None,
+    workspace: Workspace | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> Dataset:
+    """The digits, or the data at a path, looked through and divided.
+
+    like: the model whose input the tensors are to fit; None chooses one that suits the data.
+    workspace: where the tensors are kept for a later run; None keeps them for this one.
+    progress: called with how many examples were looked at, and of how many.
+    Raises BuildError for a source that is not known or cannot train a classifier.
+    """
+    if source == "digits":
+        if options != DataOptions():
+            raise BuildError("--size, --channels and --augment are for data other than the digits")
+        return load_digits()
+    return load_own(Path(source), options, like, workspace, progress)
+
+
+def load_own(
+    path: Path,
+    options: DataOptions,
+    like: ModelSpec | None,
+    workspace: Workspace | None,
+    progress: Callable[[int, int], object],
+) -> Dataset:
+    """Data of a user's own. Raises BuildError."""
+    source = open_source(path)
+    if like is not None:
+        spec, how = like.input, like.preprocessing
+    else:
+        # The whole image with its proportions kept: nothing is cut off, nothing distorted.
+        spec, how = choose_input(source.examples, options.size, options.channels), _WHOLE
+    variation = options.variation or ("photo" if source.natural and spec.channels == 3 else "warp")
+    if variation not in VARIATIONS:
+        raise BuildError(f"--augment {variation}: not known; choose {', '.join(VARIATIONS)}")
+    store, seen = None, None
+    if workspace is not None:
+        key = f"{source.examples.fingerprint()}\n{spec}\n{how}"
+        seen = workspace.seen() if workspace.keeps("data", key) else None
+        store = TensorStore(spec, workspace.folder / "tensors")
+    store = store or TensorStore(spec)
+    if seen is None:
+        total = len(source.examples)
+        seen = look(source.examples, spec, how, store, lambda done: progress(done, total))
+        if workspace is not None:
+            workspace.keep_seen(seen)
+    try:
+        kept, findings = judge(source, seen)
+    except BuildError as error:
+        raise BuildError(f"--data {path}: {error}") from None
+    class_names = sorted({source.labels[i] for i in kept}, key=_natural)
+    index = {label: place for place, label in enumerate(class_names)}
+    labels = np.array([index.get(label, -1) for label in source.labels], np.int64)
+    parts = np.array(source.parts)[kept]
+    test = kept[parts == "test"]
+    rest = kept[parts != "test"]
+    if not len(test):
+        rest, test = stratified(rest, labels, TEST_SHARE)
+    validation = kept[parts == "validation"]
+    train = np.setdiff1d(rest, validation)
+    if not len(validation):
+        share = VALIDATION_SHARE if len(train) >= FEW else FEW_VALIDATION_SHARE
+        train, validation = stratified(train, labels, share)
+    return Dataset(
+        name=path.resolve().name,
+        about=f"{source.about}, {len(kept):,} images of {len(class_names)} classes",
+        images=source.examples,
+        labels=labels,
+        class_names=tuple(class_names),
+        preprocessing=how,
+        train=train,
+        validation=validation,
+        test=test,
+        store=store,
+        variation=variation,
+        findings=tuple(findings),
+    )
+
+
+_WHOLE = Preprocessing("fit")
+
+
+def _natural(label: str) -> tuple[int, int, str]:
+    """Whole numbers by value and before words."""
+    number = label.isascii() and label.isdigit()
+    return (0, int(label), label) if number else (1, 0, label)
+
+
+def stratified(indices: Indices, labels: Indices, share: float) -> tuple[Indices, Indices]:
+    """Shuffle and divide; `share` of the indices of each class, one at least, go to the second."""
+    rng = np.random.default_rng(SPLIT_SEED)
+    first, second = [], []
+    for label in np.unique(labels[indices]):
+        members = rng.permutation(indices[labels[indices] == label])
+        count = max(1, round(share * len(members)))
+        second.append(members[:count])
+        first.append(members[count:])
+    return rng.permutation(np.concatenate(first)), rng.permutation(np.concatenate(second))
 
 
 def load_digits() -> Dataset:

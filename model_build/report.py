@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,8 @@ from .train import Epoch, Trained
 from .verify import ParityReport
 
 CARD_NAME = "MODEL_CARD.md"
+_NAMED_CLASSES = 40
+"""More classes than this have no names and no counts in the confusion matrix."""
 _LIMITS = {
     "ink": (
         "Reads one handwritten digit in an image. Print, several digits in one image, and"
@@ -28,6 +31,15 @@ _LIMITS = {
         " Use the minimum score, and check on images of your own before you rely on it."
     )
 }
+_DIGITS_FITTED = "half of them of the digits as they are,\nhalf of them of the digits drawn again"
+_DIGITS_KEPT = """On the
+validation images drawn again it keeps {kept:.1%} of the right readings; of generated
+non-digits (noise, textures, turned digits, pairs, scribbles) it refuses \
+{refused:.1%} as `unknown`."""
+_OWN_FITTED = "of the\nexamples as they are and, where these are few, varied as in training"
+_OWN_KEPT = """On those
+readings it keeps {kept:.1%} of the right ones and refuses {refused:.1%} of the wrong ones
+as `unknown`. What belongs to no class was not tried."""
 _PLAIN_LIMIT = "Knows only the classes above: it answers with one of them for any image."
 
 
@@ -49,9 +61,9 @@ def write(
     unsure = np.argsort(probabilities.max(1) - (probabilities.argmax(1) != labels), kind="stable")
     draw_readings(
         folder / "hardest.png",
-        [dataset.images[i] for i in dataset.test[unsure[:24]]],
+        dataset.picked(dataset.test[unsure[:24]]),
         [
-            f"{spec.labels[labels[i]]} as {spec.labels[probabilities[i].argmax()]},"
+            f"{_short(spec.labels[labels[i]])} as {_short(spec.labels[probabilities[i].argmax()])},"
             f" {probabilities[i].max():.2f}"
             for i in unsure[:24]
         ],
@@ -82,6 +94,13 @@ def _card(
     shape = "x".join(map(str, spec.input.shape))
     labels = ", ".join(spec.labels)
     limits = _LIMITS.get(spec.preprocessing.kind, _PLAIN_LIMIT)
+    if dataset.store is None:
+        fitted, kept = _DIGITS_FITTED, _DIGITS_KEPT
+    else:
+        fitted, kept = _OWN_FITTED, _OWN_KEPT
+    scan = (
+        "\nWhat the scan of the data found is in `data_report.txt`.\n" if dataset.findings else ""
+    )
     return f"""# {spec.name} {spec.version}
 
 A small image classifier: {labels}.
@@ -96,7 +115,7 @@ A small image classifier: {labels}.
 | Preprocessing | `{spec.preprocessing.kind}`, done by edge-runtime |
 | Training | {trained.config.epochs} epochs, seed {trained.config.seed}; epoch \
 {trained.best.number} was kept |
-
+{scan}
 ## Accuracy
 
 Read wrong: {wrong} of the {parity.images} test images. Each export was run on all of them,
@@ -119,16 +138,13 @@ What the network sees of the golden images, which are files of many kinds:
 ## Probabilities
 
 Calibrated by temperature {calibration.temperature:.3f}, folded into the last layer. It was fitted
-on {calibration.images:,} readings of the validation part: half of them of the digits as they are,
-half of them of the digits drawn again. Expected calibration error on the test
-images: {error:.2%} (15 bins).
+on {calibration.images:,} readings of the validation part: {fitted}.
+Expected calibration error on the test images: {error:.2%} (15 bins).
 
 ![Reliability](reliability.png)
 
-**Recommended minimum score: {spec.min_score:g}** (`edge-runtime predict --min-score`). On the
-validation images drawn again it keeps {calibration.kept:.1%} of the right readings; of generated
-non-digits (noise, textures, turned digits, pairs, scribbles) it refuses \
-{calibration.refused:.1%} as `unknown`.
+**Recommended minimum score: {spec.min_score:g}** (`edge-runtime predict --min-score`). \
+{kept.format(kept=calibration.kept, refused=calibration.refused)}
 
 ## Training
 
@@ -161,9 +177,11 @@ def draw_confusion(
     """Counts of label (row) and reading (column)."""
     table = np.zeros((len(names), len(names)), dtype=int)
     np.add.at(table, (labels, found), 1)
-    figure, axes = _figure(4.6, 4.4)
+    many = len(names) > _NAMED_CLASSES
+    side = 8 if many else max(4.6, 0.35 * len(names))
+    figure, axes = _figure(side, side - 0.2)
     axes.imshow(np.sqrt(table), cmap="Blues")
-    for row, column in zip(*np.nonzero(table), strict=True):
+    for row, column in () if many else zip(*np.nonzero(table), strict=True):
         light = row == column
         axes.text(
             column,
@@ -173,8 +191,11 @@ def draw_confusion(
             va="center",
             color="white" if light else "firebrick",
         )
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names)
+    if not many:
+        shown = [_short(name) for name in names]
+        upright = max(map(len, shown)) > 3
+        axes.set_xticks(range(len(names)), shown, rotation=90 if upright else 0)
+        axes.set_yticks(range(len(names)), shown)
     axes.set(xlabel="read as", ylabel="label")
     _save(figure, path)
 
@@ -227,10 +248,16 @@ def draw_golden(path: Path, golden: Path, spec: ModelSpec) -> None:
         above.set_title(vector["about"].replace(", ", ",\n").replace(" ", "\n", 1), fontsize=7)
         tensor = np.array(vector["tensor"], dtype=np.uint8).reshape(spec.input.shape)
         below.imshow(np.broadcast_to(tensor, (*tensor.shape[:2], 3)))
-        below.set_title(vector["label"], fontsize=9, y=-0.4)
+        below.set_title(_short(vector["label"]), fontsize=9, y=-0.4)
     for axes in rows.flat:
         axes.set_axis_off()
     _save(figure, path)
+
+
+def _short(name: str) -> str:
+    """A class name that fits a picture, without the signs that would be taken for formulas."""
+    name = name.replace("$", r"\$")
+    return name if len(name) <= 16 else name[:15] + "…"
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
@@ -243,4 +270,6 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path, dpi=100, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph ", UserWarning)  # class names may be of any script
+        figure.savefig(path, dpi=100, metadata={"Software": None})
