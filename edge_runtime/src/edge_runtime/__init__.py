@@ -1,4 +1,4 @@
-"""Run an exported image classifier anywhere: onnxruntime, and no TensorFlow.
+"""Run an exported classifier anywhere: onnxruntime, and no TensorFlow.
 
     from edge_runtime import Classifier
 
@@ -10,7 +10,7 @@ Importing this package imports nothing heavy; the names below are loaded on firs
 
 from __future__ import annotations
 
-from .errors import BundleError, EdgeRuntimeError, ImageError
+from .errors import BundleError, EdgeRuntimeError, ImageError, InputError
 
 TYPE_CHECKING = False  # importing typing for it would take most of the time that this takes
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "Classifier",
     "EdgeRuntimeError",
     "ImageError",
+    "InputError",
     "Prediction",
     "Result",
     "Score",

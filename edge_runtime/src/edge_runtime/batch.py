@@ -8,9 +8,8 @@ from itertools import chain, islice
 from typing import Any
 
 from .classifier import Classifier
-from .errors import ImageError
+from .errors import InputError
 from .files import MAX_PIXELS
-from .preprocess import decode, ignore_decoder_warnings, locate, stack
 from .results import Result
 from .workers import chunked, work_in_order, worth_workers
 
@@ -20,6 +19,7 @@ def classify_chunk(
 ) -> list[Result]:
     """Read the files, run the model once over those that could be read; one Result for each."""
     spec, how = classifier.spec.input, classifier.spec.preprocessing
+    decode, _, locate, stack = classifier.reader
     results: list[Result | None] = []
     located = []
     names = []
@@ -28,7 +28,7 @@ def classify_chunk(
         try:
             located.append(locate(decode(path, max_pixels), spec, how))
             results.append(None)
-        except ImageError as error:
+        except InputError as error:
             results.append(Result(path, error.status, None, str(error)))
         except MemoryError:
             results.append(Result(path, "too_large", None, "not enough memory to decode it"))
@@ -75,8 +75,12 @@ def start_classifying(
 
     Raises BundleError.
     """
-    ignore_decoder_warnings()
     classifier = Classifier(**arguments)
+    if classifier.spec.preprocessing.reads == "image":
+        from .preprocess import ignore_decoder_warnings
+
+        ignore_decoder_warnings()
+    _ = classifier.reader  # its libraries are loaded here, not while a file is read
     return lambda paths: classify_chunk(classifier, paths, max_pixels)
 
 

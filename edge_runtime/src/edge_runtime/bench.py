@@ -1,4 +1,4 @@
-"""How fast a bundle is on this device: the steps for one image, and the model by batch size."""
+"""How fast a bundle is on this device: the steps for one input, and the model by batch size."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .classifier import Classifier, Precision
-from .errors import BundleError, EdgeRuntimeError, ImageError
-from .files import available_cpus, walk
-from .manifest import BUILT_IN, Manifest
-from .preprocess import decode, prepare
+from .errors import BundleError, EdgeRuntimeError, InputError
+from .files import ENDINGS, MAX_PIXELS, available_cpus, walk
+from .manifest import BUILT_IN, PLURALS, Manifest
 
 BATCH_SIZES = (1, 8, 32, 128)
 MOST_FILES = 1000
@@ -103,6 +102,8 @@ class Report:
     """The bundle's folder."""
     models: dict[str, dict[str, str]]
     """By precision: the file's `path` in the bundle and its `sha256`."""
+    reads: str
+    """What its model reads: `image`, `sound` or `series`; the images below are of that kind."""
     images: str
     """Where the images are from."""
     images_read: int
@@ -122,24 +123,26 @@ class Report:
 
     def table(self) -> str:
         """For a person: at most 80 columns, but for long names."""
+        many = PLURALS[self.reads]
+        head = f"{'samples':>9}{'median ms':>11}{'p95 ms':>11}{'p99 ms':>11}{many + '/s':>12}"
         left_out = f", {self.images_unreadable:,} unreadable" if self.images_unreadable else ""
         facts = {
             "bundle": f"{self.name} {self.version}, {self.where}",
             "platform": self.machine.platform,
             "processor": f"{self.machine.processor}, {self.machine.cpus} for this process",
             "libraries": ", ".join(f"{name} {v}" for name, v in self.machine.libraries.items()),
-            "images": f"{self.images_read:,} from {self.images}{left_out}",
+            many: f"{self.images_read:,} from {self.images}{left_out}",
         }
         wrapper = textwrap.TextWrapper(
             80, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
         )
         lines = [wrapper.fill(f"{name:<12}{text}") for name, text in facts.items()]
-        lines += ["", f"{'one image at a time':<22}" + _HEAD]
+        lines += ["", f"{f'one {self.reads} at a time':<22}" + head]
         for step in self.steps:
             name = step.name + (f", {step.precision}" if step.precision else "")
             rate = f"{1000 / step.latency.mean_ms:>12,.0f}" if step.name == "together" else ""
             lines.append(f"{name:<22}{_columns(step.latency)}{rate}")
-        lines += ["", f"{'model alone, a call':<22}" + _HEAD]
+        lines += ["", f"{'model alone, a call':<22}" + head]
         for batch in self.batches:
             name = f"batch of {batch.size}, {batch.precision}"
             rate = f"{batch.images_per_second:>12,.0f}"
@@ -147,9 +150,6 @@ class Report:
         if self.peak_memory_bytes is not None:
             lines += ["", f"peak memory {self.peak_memory_bytes / 1e6:.0f} MB"]
         return "\n".join(lines)
-
-
-_HEAD = f"{'samples':>9}{'median ms':>11}{'p95 ms':>11}{'p99 ms':>11}{'images/s':>12}"
 
 
 def _columns(latency: Latency) -> str:
@@ -160,12 +160,12 @@ def _columns(latency: Latency) -> str:
 def bench(bundle: Path | None = None, images: Path | None = None, seconds: float = 0.8) -> Report:
     """Measure a bundle (default: the digits model inside this package) on this device.
 
-    images: a folder of image files; default: the bundle's golden images. Their first reading
-        is not timed, so no reading of the disk is.
+    images: a folder of files that the model reads; default: the bundle's golden images, sounds
+        or series. Their first reading is not timed, so no reading of the disk is.
     seconds: how long the model is timed for each precision and batch size, after a warm-up;
         the steps from file to label take twice that.
 
-    Raises BundleError, and EdgeRuntimeError when no image can be read.
+    Raises BundleError, and EdgeRuntimeError when no file can be read.
     """
     folder = bundle or BUILT_IN
     manifest = Manifest.load(folder)
@@ -178,10 +178,11 @@ def bench(bundle: Path | None = None, images: Path | None = None, seconds: float
     if not classifiers:
         raise BundleError(f"{folder}: has no ONNX file")
     source = images or folder / "golden"
-    files = list(islice(walk([os.fspath(source)]), MOST_FILES))
+    reads = manifest.spec.preprocessing.reads
+    files = list(islice(walk([os.fspath(source)], endings=ENDINGS[reads]), MOST_FILES))
     readable, tensors, unreadable = _read(next(iter(classifiers.values())), files)
     if not readable:
-        raise EdgeRuntimeError(f"{source}: holds no image that can be read")
+        raise EdgeRuntimeError(f"{source}: holds no {reads} that can be read")
     steps = _time_steps(classifiers, readable, 2 * seconds)
     batches = [
         _time_batch(classifier, precision, np.resize(tensors, (size, *tensors.shape[1:])), seconds)
@@ -193,7 +194,8 @@ def bench(bundle: Path | None = None, images: Path | None = None, seconds: float
         version=manifest.spec.version,
         where=str(bundle or "inside this package"),
         models=models,
-        images=str(images or "the bundle's golden images"),
+        reads=reads,
+        images=str(images or f"the bundle's golden {PLURALS[reads]}"),
         images_read=len(readable),
         images_unreadable=unreadable,
         machine=this_machine(),
@@ -213,7 +215,7 @@ def _read(classifier: Classifier, files: Sequence[str]) -> tuple[list[str], NDAr
         try:
             tensors.append(classifier.tensor(file))
             readable.append(file)
-        except ImageError:
+        except InputError:
             unreadable += 1
         if readable and time.perf_counter() > until:
             break
@@ -224,7 +226,8 @@ def _read(classifier: Classifier, files: Sequence[str]) -> tuple[list[str], NDAr
 def _time_steps(
     classifiers: dict[str, Classifier], files: Sequence[str], seconds: float
 ) -> list[Step]:
-    spec = next(iter(classifiers.values())).spec
+    classifier = next(iter(classifiers.values()))
+    reader, spec, how = classifier.reader, classifier.spec.input, classifier.spec.preprocessing
     decoding: list[int] = []
     preparing: list[int] = []
     running: dict[str, list[int]] = {precision: [] for precision in classifiers}
@@ -232,15 +235,15 @@ def _time_steps(
     until = now() + seconds * 1e9
     for file in cycle(files):
         start = now()
-        pixels = decode(file)
+        found = reader.decode(file, MAX_PIXELS)
         decoded = now()
-        tensor = prepare(pixels, spec.input, spec.preprocessing)
+        tensors = reader.stack([reader.locate(found, spec, how)], spec, how)
         prepared = now()
         decoding.append(decoded - start)
         preparing.append(prepared - decoded)
-        for precision, classifier in classifiers.items():
+        for precision, each in classifiers.items():
             start = now()
-            classifier.read_tensors(tensor[None])
+            each.read_tensors(tensors)
             running[precision].append(now() - start)
         if now() > until and len(decoding) >= _FEWEST_CALLS:
             break

@@ -26,7 +26,7 @@ from .onnx_file import external_data
 from .results import Prediction, Result, Score
 
 if TYPE_CHECKING:
-    from .preprocess import ImageSource
+    from .readers import Reader, Source
 
 Precision = Literal["fp32", "int8"]
 
@@ -34,7 +34,7 @@ _BLANK = Prediction(UNKNOWN, 0.0, -1, ())
 
 
 class Classifier:
-    """A model, ready to read images. Threads may share it. After a fork it refuses to read."""
+    """A model, ready to read its inputs. Threads may share it. After a fork it refuses to read."""
 
     def __init__(
         self,
@@ -94,32 +94,41 @@ class Classifier:
         """The class names, in the order of the model's output."""
         return self.spec.labels
 
-    def predict(self, image: ImageSource) -> Prediction:
-        """Read one image: a path, an encoded file's bytes, a Pillow image, or a uint8 array
-        (H, W) or (H, W, 3) with values 0 to 255.
+    @property
+    def reader(self) -> Reader:
+        """How this model's inputs are read; loads the libraries for it."""
+        from .readers import reader
 
-        An array of the model's own shape (height, width, channels) is taken for what `tensor`
-        returned. Raises ImageError when the image cannot be read.
+        return reader(self.spec.preprocessing.reads)
+
+    def predict(self, source: Source) -> Prediction:
+        """Read one input.
+
+        An image: a path, an encoded file's bytes, a Pillow image, or a uint8 array (H, W) or
+        (H, W, 3) with values 0 to 255. A sound: a path, a WAV file's bytes, or an array (T,) of
+        samples at the model's rate, floats from -1 to 1 or integers from the whole range of
+        their type. A series: a path, an NPY file's bytes, or an array (T,) or (T, channels).
+
+        A uint8 array of the model's own shape (height, width, channels) is taken for what
+        `tensor` returned. Raises InputError when the input cannot be read.
         """
-        if self._is_tensor(image):
-            return self.read_tensors(image[None])[0]
-        return self.predict_batch([image])[0]
+        if self._is_tensor(source):
+            return self.read_tensors(source[None])[0]
+        return self.predict_batch([source])[0]
 
-    def predict_batch(self, images: Iterable[ImageSource]) -> list[Prediction]:
-        """Read several images in one call of the model; the results are in their order.
+    def predict_batch(self, sources: Iterable[Source]) -> list[Prediction]:
+        """Read several inputs in one call of the model; the results are in their order.
 
-        Raises ImageError for the first that cannot be read.
+        Raises InputError for the first that cannot be read.
         """
-        images = list(images)
-        if not images:
+        sources = list(sources)
+        if not sources:
             return []
-        if any(map(self._is_tensor, images)):
-            return self.read_tensors(np.stack([self.tensor(image) for image in images]))
-        from .preprocess import locate, read_pixels, stack
-
-        spec, how = self.spec.input, self.spec.preprocessing
-        located = [locate(read_pixels(image), spec, how) for image in images]
-        return self.read_tensors(stack(located, spec, how))
+        if any(map(self._is_tensor, sources)):
+            return self.read_tensors(np.stack([self.tensor(source) for source in sources]))
+        reader, spec, how = self.reader, self.spec.input, self.spec.preprocessing
+        located = [reader.locate(reader.read(source), spec, how) for source in sources]
+        return self.read_tensors(reader.stack(located, spec, how))
 
     def predict_folder(
         self,
@@ -130,32 +139,36 @@ class Classifier:
         batch_size: int = 64,
         workers: int = 1,
     ) -> Iterator[Result]:
-        """Stream one Result for every image file of a folder, in sorted order.
+        """Stream one Result for every file of a folder with a fitting ending, in sorted order.
 
         A file that cannot be read gives a Result with a status; it raises nothing. With more
         than one worker, processes are started: guard the caller's main module as
         multiprocessing asks.
         """
         from .batch import classify_files
-        from .files import walk
+        from .files import ENDINGS, walk
 
-        paths = walk([os.fspath(folder)], recursive=recursive, all_files=all_files)
+        endings = ENDINGS[self.spec.preprocessing.reads]
+        paths = walk([os.fspath(folder)], recursive=recursive, all_files=all_files, endings=endings)
         return classify_files(self, paths, batch_size=batch_size, workers=workers)
 
-    def tensor(self, image: ImageSource) -> NDArray[np.uint8]:
-        """What the model sees of an image: (height, width, channels) uint8.
+    def tensor(self, source: Source) -> NDArray[np.uint8]:
+        """What the model sees of an input: (height, width, channels) uint8.
 
-        An array of that very shape is returned as it is. Raises ImageError.
+        A uint8 array of that very shape is returned as it is. Raises InputError.
         """
-        if self._is_tensor(image):
-            return image
-        from .preprocess import prepare, read_pixels
+        if self._is_tensor(source):
+            return source
+        reader, spec, how = self.reader, self.spec.input, self.spec.preprocessing
+        located = [reader.locate(reader.read(source), spec, how)]
+        tensor: NDArray[np.uint8] = reader.stack(located, spec, how)[0]
+        return tensor
 
-        return prepare(read_pixels(image), self.spec.input, self.spec.preprocessing)
-
-    def _is_tensor(self, image: ImageSource) -> TypeGuard[NDArray[np.uint8]]:
+    def _is_tensor(self, source: Source) -> TypeGuard[NDArray[np.uint8]]:
         return (
-            isinstance(image, np.ndarray) and image.shape == self._shape and image.dtype == np.uint8
+            isinstance(source, np.ndarray)
+            and source.shape == self._shape
+            and source.dtype == np.uint8
         )
 
     def probabilities(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -184,9 +197,9 @@ class Classifier:
     def read_tensors(self, tensors: NDArray[np.uint8]) -> list[Prediction]:
         """Readings of (N, height, width, channels) uint8 tensors that `tensor` made."""
         probabilities = self.probabilities(tensors)
-        inked: list[Any] = [True] * len(tensors)
-        if self.spec.preprocessing.kind == "ink":
-            inked = tensors.reshape(len(tensors), -1).max(axis=1).tolist()
+        shows: list[Any] = [True] * len(tensors)
+        if self.spec.preprocessing.knows_blank:
+            shows = tensors.reshape(len(tensors), -1).max(axis=1).tolist()
         if self.top_k == 1:
             order = [[index] for index in probabilities.argmax(axis=1).tolist()]
         else:
@@ -194,7 +207,7 @@ class Classifier:
             order = ranked.tolist()
         return [
             self._prediction(indices, [probabilities.item(row, index) for index in indices])
-            if inked[row]
+            if shows[row]
             else _BLANK
             for row, indices in enumerate(order)
         ]

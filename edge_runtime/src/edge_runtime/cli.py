@@ -20,6 +20,7 @@ from .errors import BundleError, EdgeRuntimeError, OutputError
 
 if TYPE_CHECKING:
     from .classifier import Precision
+    from .manifest import ModelSpec
     from .rows import RowMaker, Rows
     from .sinks import Format
 
@@ -43,7 +44,8 @@ key_option = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(__version__, prog_name="edge-runtime")
 def main() -> None:
-    """Classify images with an exported model: onnxruntime, and no TensorFlow.
+    """Classify images, sounds or series with an exported model: onnxruntime, and
+    no TensorFlow.
 
     Without --model or BUNDLE, the handwritten-digits model inside this package.
 
@@ -115,7 +117,7 @@ def main() -> None:
     metavar="N",
     type=click.IntRange(1, 178_000_000),
     show_default="64000000",
-    help="Larger images are 'too_large'.",
+    help="Larger images are 'too_large'; so are sounds of more samples.",
 )
 @click.option("--resume", is_flag=True, help="Go on after the rows that FILE already holds.")
 @click.option(
@@ -143,18 +145,19 @@ def predict(
     max_failure_rate: float | None,
     quiet: bool,
 ) -> None:
-    """Classify image files and folders of them, one row for each file.
+    """Classify files and folders of them, one row for each file.
 
-    PATH is an image, a folder, or - to read file names from standard input.
-    Rows come in the order of the inputs; folders are walked in sorted order.
+    PATH is an image (for a model of sounds a WAV file, for one of series an NPY
+    file), a folder, or - to read file names from standard input. Rows come in
+    the order of the inputs; folders are walked in sorted order.
     """
     if resume and output == "-":
         raise click.UsageError("--resume needs -o FILE, the output to go on with")
     with _errors_as_exits(
         "interrupted" if output == "-" else "interrupted; --resume goes on from here"
     ):
-        from .files import MAX_PIXELS, available_cpus, walk
-        from .manifest import BUILT_IN
+        from .files import ENDINGS, MAX_PIXELS, available_cpus, walk
+        from .manifest import BUILT_IN, PLURALS
         from .rows import RowMaker, rows_in_order
         from .sinks import Sink
 
@@ -167,16 +170,21 @@ def predict(
             "threads": threads,
         }
         format_ = format_ or ("jsonl" if output.endswith(".jsonl") else "csv")
-        labels = _labels(arguments)
-        sink = Sink(format_, min(top_k, len(labels)))
+        spec = _spec(arguments)
+        reads = spec.preprocessing.reads
+        sink = Sink(format_, min(top_k, len(spec.labels)))
         maker = RowMaker(arguments, sink, max_pixels or MAX_PIXELS)
-        tally = _Tally(quiet)
+        tally = _Tally(quiet, PLURALS[reads])
         files = walk(
-            _named(paths), recursive=recursive, all_files=all_files, passed_over=tally.pass_over
+            _named(paths),
+            recursive=recursive,
+            all_files=all_files,
+            endings=ENDINGS[reads],
+            passed_over=tally.pass_over,
         )
         with _open_output(output, resume) as stream:
             if resume:
-                files = _after_earlier_rows(files, maker, labels, stream, output, tally)
+                files = _after_earlier_rows(files, maker, spec.labels, stream, output, tally)
             earlier = resume and bool(stream.tell())
             chunks = rows_in_order(maker, files, batch_size, workers or available_cpus())
             try:
@@ -236,8 +244,8 @@ def info(bundle: Path | None) -> None:
 def check(bundle: Path | None, key: Path | None) -> None:
     """Check a bundle on this device: every hash, then the golden vectors.
 
-    The golden vectors are encoded images with the tensors that they must become
-    and the probabilities that the model must give.
+    The golden vectors are encoded images, sounds or series with the tensors that
+    they must become and the probabilities that the model must give.
     """
     with _errors_as_exits():
         from .classifier import Classifier
@@ -251,9 +259,11 @@ def check(bundle: Path | None, key: Path | None) -> None:
         missing = f", {len(absent)} not on this device" if absent else ""
         click.echo(f"{len(checked)} files have the hashes of the manifest{missing}")
         click.echo()
-        click.echo(f"{'golden image':<40}{'label':>7}{'tensor':>8}{'probability':>13}  ")
+        classifier = Classifier(folder)
+        title = f"golden {classifier.spec.preprocessing.reads}"
+        click.echo(f"{title:<40}{'label':>7}{'tensor':>8}{'probability':>13}  ")
         failed = total = 0
-        for result in check_golden(folder, Classifier(folder)):
+        for result in check_golden(folder, classifier):
             total += 1
             failed += not result.passed
             label = result.label
@@ -340,7 +350,9 @@ def _verify(bundle: Path, key: Path) -> None:
 class _Tally:
     """Counts what passes, and shows it on a terminal."""
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self, quiet: bool, many: str) -> None:
+        """many: what the files are, `images` or the like."""
+        self._many = many
         self.total = self.failed = self.passed_over = self.earlier = 0
         self._quiet = quiet
         self._live = not quiet and sys.stderr.isatty()
@@ -369,7 +381,7 @@ class _Tally:
             click.echo("\r\x1b[K", err=True, nl=False)
         if self._quiet:
             return
-        words = self._line() if self.total else "no image files found"
+        words = self._line() if self.total else f"no {self._many} found"
         if self.earlier:
             words += f", {self.earlier:,} of them by an earlier run"
         if self.passed_over:
@@ -380,7 +392,7 @@ class _Tally:
         seconds = max(time.monotonic() - self._start, 1e-9)
         rate = (self.total - self.earlier) / seconds
         failed = f", {self.failed:,} failed" if self.failed else ""
-        return f"{self.total:,} images in {seconds:.1f} s ({rate:,.0f} a second){failed}"
+        return f"{self.total:,} {self._many} in {seconds:.1f} s ({rate:,.0f} a second){failed}"
 
 
 def _named(paths: Iterable[str]) -> Iterator[str]:
@@ -393,15 +405,15 @@ def _named(paths: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _labels(arguments: dict[str, Any]) -> tuple[str, ...]:
-    """The model's labels, after its hash has been checked, before anything is written."""
+def _spec(arguments: dict[str, Any]) -> ModelSpec:
+    """The model's labels and input, after its hash has been checked, before anything is written."""
     if arguments["model"].is_dir():
         from .manifest import read_model
 
-        return read_model(arguments["model"], arguments["precision"])[0].spec.labels
+        return read_model(arguments["model"], arguments["precision"])[0].spec
     from .classifier import Classifier
 
-    return Classifier(**arguments).labels
+    return Classifier(**arguments).spec
 
 
 def _write_rows(chunks: Iterator[bytes], header: bytes, stream: BinaryIO, replace: bool) -> None:

@@ -13,16 +13,21 @@ class OutputError(EdgeRuntimeError):
     """An output that cannot be written, or that cannot be gone on with."""
 
 
-class ImageError(EdgeRuntimeError):
-    """One input that cannot be read as an image.
+class InputError(EdgeRuntimeError):
+    """One input that cannot be read.
 
     `status` is the word that stands in the results: `not_found`, `permission`, `not_a_file`,
-    `empty`, `not_an_image`, `corrupt`, `too_large` or `unreadable`.
+    `empty`, `wrong_kind`, `not_an_image`, `not_a_sound`, `not_a_series`, `wrong_shape`, `corrupt`,
+    `too_large` or `unreadable`.
     """
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
         self.status = status
 
-    def __reduce__(self) -> tuple[type["ImageError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, str]]:
         return type(self), (self.status, str(self))
+
+
+ImageError = InputError
+"""The same class, by the name that fits when the input is an image."""

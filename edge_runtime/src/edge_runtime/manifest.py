@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -26,6 +27,11 @@ UNKNOWN = "unknown"
 """The label of a reading below the minimum score, and of a blank image."""
 
 MAX_SIDE = 4096
+MAX_LENGTH = 65_536
+"""The longest series, in values."""
+MAX_SERIES_CHANNELS = 1024
+MAX_VALUES = 1 << 24
+"""Of a series; of a sound, the samples of a window by the windows, and by the bands."""
 MAX_LABELS = 100_000
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_FILE_BYTES = (2 << 30) - 1
@@ -40,39 +46,49 @@ PREPROCESSING_PARAMETERS: dict[str, tuple[str, ...]] = {
     "fit": ("fill",),
     "crop": (),
     "stretch": (),
+    "log_mel": (
+        *("sample_rate", "window", "hop", "low_hz", "high_hz"),
+        *("range_db", "silence_db"),
+    ),
+    "series": ("normalise", "low", "high"),
 }
+_READS = {"log_mel": "sound", "series": "series"}
+PLURALS = {"image": "images", "sound": "sounds", "series": "series"}
+"""What a model may read: one of it, and several."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """The model's input tensor: raw 8-bit pixel values, batch first, channels last."""
+    """The model's input tensor: raw 8-bit values, batch first, channels last."""
 
     height: int
-    """Rows, in pixels."""
+    """Rows, in pixels; of a sound its mel bands, the lowest first; of a series 1."""
     width: int
-    """Columns, in pixels."""
+    """Columns, in pixels; of a sound its windows, of a series its values, in order of time."""
     channels: int = 1
-    """1 for grey (or ink), 3 for red, green, blue."""
+    """1 for grey (or ink) and for sounds, 3 for red, green, blue; of a series its channels."""
     name: str = "pixels"
     dtype: str = "uint8"
     layout: str = "NHWC"
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of one image's tensor."""
+        """(height, width, channels) of one input's tensor."""
         return self.height, self.width, self.channels
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How an image of any size becomes the input tensor."""
+    """How an image of any size, a sound of any length or a series becomes the input tensor."""
 
     kind: str
     """`ink`: find the writing, crop to it, light ink on a dark ground.
     `fit`: the whole image, proportions kept, the rest filled. `crop`: the largest centred
-    part with the input's proportions. `stretch`: the whole image, proportions not kept."""
+    part with the input's proportions. `stretch`: the whole image, proportions not kept.
+    `log_mel`: a sound's power by mel band and time, in decibels below its loudest place.
+    `series`: values over time, from a declared range to 0..255."""
     max_stretch: float = 2.0
     """`ink`: how far the shorter side of the crop may be stretched towards the longer, >= 1."""
     spread: float = 0.6
@@ -81,11 +97,47 @@ class Preprocessing:
     """`ink`: half the box that the spread asks for, in standard deviations of the ink."""
     fill: int = 0
     """`fit`: the value of the pixels that the image does not cover, 0 to 255."""
+    sample_rate: int = 16_000
+    """`log_mel`: samples a second; sounds of other rates are resampled."""
+    window: int = 400
+    """`log_mel`: samples that one column is made of."""
+    hop: int = 160
+    """`log_mel`: samples from the start of one window to the next, at most `window`."""
+    low_hz: float = 20.0
+    """`log_mel`: where the lowest band begins."""
+    high_hz: float = 8_000.0
+    """`log_mel`: where the highest band ends, at most half of `sample_rate`."""
+    range_db: float = 80.0
+    """`log_mel`: decibels below the loudest place that become 0; that place becomes 255."""
+    silence_db: float = -90.0
+    """`log_mel`: a sound whose loudest place is below this is blank; 0 is the place of a sine
+    from -1 to 1."""
+    normalise: str = "each"
+    """`series`: `each`: each channel of each series less its mean, by its standard deviation;
+    `none`: the values as they are."""
+    low: tuple[float, ...] = (-4.0,)
+    """`series`: for each channel the value, normalised or not, that becomes 0."""
+    high: tuple[float, ...] = (4.0,)
+    """`series`: for each channel the value that becomes 255."""
+
+    @property
+    def reads(self) -> str:
+        """What files it takes: `image`, `sound` or `series`."""
+        return _READS.get(self.kind, "image")
+
+    @property
+    def knows_blank(self) -> bool:
+        """Whether a tensor of zeros stands for an input that shows nothing."""
+        return self.kind in ("ink", "log_mel") or (
+            self.kind == "series" and self.normalise == "each"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The kind and the parameters that it takes, no others."""
+        values = {name: getattr(self, name) for name in PREPROCESSING_PARAMETERS[self.kind]}
         return {"kind": self.kind} | {
-            name: getattr(self, name) for name in PREPROCESSING_PARAMETERS[self.kind]
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
         }
 
 
@@ -148,14 +200,17 @@ class ModelSpec:
         kind = _take(output, "kind", str, f"{where}: output")
         if kind != "probabilities":
             raise BundleError(f"{where}: output kind is {kind!r}, expected 'probabilities'")
+        how = _preprocessing_from_json(
+            _take(data, "preprocessing", dict, where), f"{where}: preprocessing"
+        )
+        shape = _input_from_json(_take(data, "input", dict, where), how.reads, f"{where}: input")
+        _check_fit(shape, how, f"{where}: preprocessing")
         return cls(
             name=_check_line(_take(data, "name", str, where), "name", where),
             version=_check_line(_take(data, "version", str, where), "version", where),
             labels=tuple(labels),
-            input=_input_from_json(_take(data, "input", dict, where), f"{where}: input"),
-            preprocessing=_preprocessing_from_json(
-                _take(data, "preprocessing", dict, where), f"{where}: preprocessing"
-            ),
+            input=shape,
+            preprocessing=how,
             output=_take(output, "name", str, f"{where}: output"),
             min_score=_number(data, "min_score", 0.0, 1.0, where),
         )
@@ -375,17 +430,22 @@ def labels_text(labels: Iterable[str]) -> str:
     return "".join(f"{label}\n" for label in labels)
 
 
-def _input_from_json(data: Mapping[str, Any], where: str) -> InputSpec:
+def _input_from_json(data: Mapping[str, Any], reads: str, where: str) -> InputSpec:
     _only(data, {field.name for field in fields(InputSpec)}, where)
+    high, wide, deep = {
+        "image": (MAX_SIDE, MAX_SIDE, 3),
+        "sound": (MAX_SIDE, MAX_SIDE, 1),
+        "series": (1, MAX_LENGTH, MAX_SERIES_CHANNELS),
+    }[reads]
     spec = InputSpec(
-        height=_whole(data, "height", 1, MAX_SIDE, where),
-        width=_whole(data, "width", 1, MAX_SIDE, where),
-        channels=_whole(data, "channels", 1, 3, where),
+        height=_whole(data, "height", 1, high, where),
+        width=_whole(data, "width", 1, wide, where),
+        channels=_whole(data, "channels", 1, deep, where),
         name=_take(data, "name", str, where),
         dtype=_take(data, "dtype", str, where),
         layout=_take(data, "layout", str, where),
     )
-    if spec.channels == 2:
+    if spec.channels == 2 and reads == "image":
         raise BundleError(f"{where}: channels is 2, expected 1 or 3")
     if spec.dtype != "uint8":
         raise BundleError(f"{where}: dtype is {spec.dtype!r}, expected 'uint8'")
@@ -407,7 +467,43 @@ def _preprocessing_from_json(data: Mapping[str, Any], where: str) -> Preprocessi
         values["reach"] = _number(data, "reach", 0.1, 100.0, where)
     if kind == "fit":
         values["fill"] = _whole(data, "fill", 0, 255, where)
+    if kind == "log_mel":
+        rate = values["sample_rate"] = _whole(data, "sample_rate", 1000, 768_000, where)
+        window = values["window"] = _whole(data, "window", 4, MAX_LENGTH, where)
+        values["hop"] = _whole(data, "hop", 1, window, where)
+        high = values["high_hz"] = _number(data, "high_hz", 1.0, rate / 2, where)
+        values["low_hz"] = _number(data, "low_hz", 0.0, high - 1.0, where)
+        values["range_db"] = _number(data, "range_db", 1.0, 200.0, where)
+        values["silence_db"] = _number(data, "silence_db", -200.0, 0.0, where)
+    if kind == "series":
+        normalise = values["normalise"] = _take(data, "normalise", str, where)
+        if normalise not in ("each", "none"):
+            raise BundleError(f"{where}: normalise is {normalise!r}, expected 'each' or 'none'")
+        values["low"], values["high"] = _numbers(data, "low", where), _numbers(data, "high", where)
     return Preprocessing(kind, **values)
+
+
+def _check_fit(shape: InputSpec, how: Preprocessing, where: str) -> None:
+    """Check what the tensor's shape and the preprocessing say of each other."""
+    if how.kind == "log_mel" and how.window * max(shape.height, shape.width) > MAX_VALUES:
+        raise BundleError(
+            f"{where}: {shape.width} windows of {how.window} samples, {shape.height} bands: either"
+            f" may be {MAX_VALUES // how.window} at most"
+        )
+    if how.kind == "series":
+        if shape.width * shape.channels > MAX_VALUES:
+            raise BundleError(
+                f"{where}: {shape.width} values of {shape.channels} channels are more than"
+                f" {MAX_VALUES}"
+            )
+        if not len(how.low) == len(how.high) == shape.channels:
+            raise BundleError(
+                f"{where}: {len(how.low)} low and {len(how.high)} high values, expected one for"
+                f" each of {shape.channels} channels"
+            )
+        for low, high in zip(how.low, how.high, strict=True):
+            if not 0 < high - low < math.inf:
+                raise BundleError(f"{where}: low is {low:g} and high {high:g}, expected low < high")
 
 
 def _file_from_json(data: Any, where: str) -> BundleFile:
@@ -466,6 +562,11 @@ def _number(data: Mapping[str, Any], key: str, low: float, high: float, where: s
     if not low <= value <= high:  # so not for NaN either
         raise BundleError(f"{where}: {key!r} is {value}, expected {low:g} to {high:g}")
     return value
+
+
+def _numbers(data: Mapping[str, Any], key: str, where: str) -> tuple[float, ...]:
+    values = _take(data, key, list, where)
+    return tuple([_number({key: value}, key, -_ANY, _ANY, where) for value in values])
 
 
 def _whole(data: Mapping[str, Any], key: str, low: int, high: int, where: str) -> int:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -23,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import ImageError
-from .files import MAX_PIXELS
+from .files import MAX_PIXELS, from_file, one_line, read_named, refuse_other_kinds
 from .fit import fit_ink
 from .ink import find_ink
 from .manifest import InputSpec, Preprocessing
@@ -44,7 +42,7 @@ _START_OF_SCAN = b"\xff\xda"  # in a JPEG's compressed data a ff is never follow
 _MAX_SCANS = 200  # of a progressive JPEG; encoders write about 10
 _DRAFT_SIDE = 200  # px, a JPEG is decoded at a fraction of its size, both sides at least this
 _SMALL = 65536  # bytes, a file up to this is read at once
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_ACCEPTED = "an image: give a path, bytes, a Pillow image or a uint8 array"
 # What Pillow's decoders raise on damaged data, besides OSError.
 _DAMAGED = (
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
@@ -65,31 +63,16 @@ def decode(
         if not source:
             raise ImageError("empty", "no bytes")
         return _decode_bytes(source, max_pixels)
-    try:
-        _refuse_special(os.stat(source).st_mode)
-        descriptor = os.open(source, _READ)
-        try:
-            _refuse_special(os.fstat(descriptor).st_mode)  # it may have been replaced
-            start = os.read(descriptor, _SMALL)
-            if len(start) < _SMALL:
-                return _decode_bytes(start, max_pixels)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            with open(descriptor, "rb", closefd=False) as stream:
-                return _decode_stream(stream, max_pixels)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise ImageError("not_found", "no such file") from None
-    except PermissionError:
-        raise ImageError("permission", "not allowed to read it") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ImageError("unreadable", _one_line(error)) from None
 
+    def read(descriptor: int) -> NDArray[np.uint8]:
+        start = os.read(descriptor, _SMALL)
+        if len(start) < _SMALL:
+            return _decode_bytes(start, max_pixels)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        with open(descriptor, "rb", closefd=False) as stream:
+            return _decode_stream(stream, max_pixels)
 
-def _refuse_special(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-        raise ImageError("not_a_file", kind)
+    return from_file(source, read)
 
 
 def _decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
@@ -110,10 +93,12 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
     try:
         image = Image.open(stream, formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", _one_line(error)) from None
+        raise ImageError("too_large", one_line(error)) from None
     except UnidentifiedImageError:
         if not stream.seek(0, os.SEEK_END):
             raise ImageError("empty", "the file has no bytes") from None
+        stream.seek(0)
+        refuse_other_kinds(stream.read(12), "image")
         raise ImageError("not_an_image", f"not one of {', '.join(FORMATS)}") from None
     except (*_DAMAGED, struct.error) as error:
         raise _damage(error) from None
@@ -135,7 +120,7 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
 
 def _damage(error: BaseException) -> ImageError:
     """The system's own errors have a number: they say nothing about what is in the file."""
-    return ImageError("unreadable" if getattr(error, "errno", 0) else "corrupt", _one_line(error))
+    return ImageError("unreadable" if getattr(error, "errno", 0) else "corrupt", one_line(error))
 
 
 def _refuse_hidden_work(image: Image.Image, stream: BinaryIO, max_pixels: int) -> None:
@@ -173,7 +158,7 @@ def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
     try:
         return _pixels(image)
     except (*_DAMAGED, struct.error) as error:  # some damage shows only now
-        raise ImageError("corrupt", _one_line(error)) from None
+        raise ImageError("corrupt", one_line(error)) from None
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
@@ -338,26 +323,12 @@ def read_pixels(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[np
         try:
             source.load()
         except (*_DAMAGED, struct.error) as error:
-            raise ImageError("corrupt", _one_line(error)) from None
+            raise ImageError("corrupt", one_line(error)) from None
         return image_pixels(source)
-    if isinstance(source, bytes):
-        return decode(source, max_pixels)
-    if not isinstance(source, str | Path | os.PathLike):
-        raise TypeError(
-            f"cannot read an image from {type(source).__name__};"
-            " give a path, bytes, a Pillow image or a uint8 array"
-        )
-    try:
-        return decode(source, max_pixels)
-    except ImageError as error:
-        raise ImageError(error.status, f"{os.fspath(source)}: {error}") from None
+    return read_named(source, lambda file: decode(file, max_pixels), _ACCEPTED)
 
 
 def ignore_decoder_warnings() -> None:
     """For a process of this package's own: what Pillow warns of already shows in the results."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
