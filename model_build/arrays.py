@@ -1,4 +1,4 @@
-"""Images in arrays: MNIST-style IDX files, and NumPy's .npz and .npy."""
+"""Images and series in arrays: MNIST-style IDX files, and NumPy's .npz and .npy."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _IDX_PARTS: dict[str, Part] = {
 _VALUES = ("x", "images", "data")
 _LABELS = ("y", "labels", "label", "target", "targets")
 _MAX_IDX_BYTES = 8 << 30
+MIN_SIDE = 8
 
 
 def idx_source(path: Path) -> Source | None:
@@ -153,25 +154,52 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 def _source(about: str, sets: list[tuple[str, Part, NDArray[Any], NDArray[Any]]]) -> Source:
     """One source of (name, part, values, labels) sets. Raises BuildError when they do not fit."""
-    parts: list[tuple[str, NDArray[np.uint8]]] = []
+    parts: list[tuple[str, NDArray[Any]]] = []
     labels: list[str] = []
     owned: list[Part] = []
+    series = is_series(sets[0][2])
     for name, part, values, given in sets:
-        names = _class_names(given, name)
+        names = class_names(given, name)
         if len(values) != len(names):
-            raise BuildError(f"{name}: {len(values)} images, but {len(names)} labels")
-        parts.append((name, _bytes(values, name)))
+            raise BuildError(f"{name}: {len(values)} examples, but {len(names)} labels")
+        parts.append((name, values if series else _bytes(values, name)))
         labels += names
         owned += [part] * len(names)
-    # With one part only, it is the whole: the split makes the others.
-    alone = len(set(owned)) == 1
-    return Source(
-        about,
-        Arrays(parts),
+    return array_source(
+        f"{'series' if series else 'images'} in {about}",
+        parts,
         labels,
-        [""] * len(owned) if alone else owned,
-        natural=False,
+        owned,
+        "series" if series else "image",
     )
+
+
+def array_source(
+    about: str,
+    parts: list[tuple[str, NDArray[Any]]],
+    labels: list[str],
+    owned: list[Part],
+    reads: str,
+) -> Source:
+    """Arrays of examples; one part alone is the whole, of which the split makes the others."""
+    if len(set(owned)) == 1:
+        owned = [""] * len(owned)
+    return Source(about, Arrays(parts), labels, owned, reads=reads)
+
+
+def is_series(values: NDArray[Any]) -> bool:
+    """Whether an array holds (N, T) or (N, T, C) series rather than images.
+
+    Three axes may be either: images are of bytes, or of values that can be grey levels on two
+    sides that are both 8 or more and of which none is more than four times the other.
+    """
+    if values.ndim == 2:
+        return True
+    if values.ndim != 3 or values.dtype == np.uint8 or not values.size:
+        return False
+    short, long = sorted(values.shape[1:])
+    grey = float(values.min()) >= 0 and float(values.max()) <= 255
+    return not (grey and short >= MIN_SIDE and long <= 4 * short)
 
 
 def _bytes(values: NDArray[Any], name: str) -> NDArray[np.uint8]:
@@ -180,7 +208,8 @@ def _bytes(values: NDArray[Any], name: str) -> NDArray[np.uint8]:
         values = values[..., 0]
     if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[3] != 3) or not values.size:
         raise BuildError(
-            f"{name}: has shape {values.shape}, expected images as (N, H, W) or (N, H, W, 3)"
+            f"{name}: has shape {values.shape}, expected images as (N, H, W) or"
+            " (N, H, W, 3), or series as (N, T) or (N, T, channels)"
         )
     if values.dtype == np.uint8:
         return values
@@ -196,7 +225,7 @@ def _bytes(values: NDArray[Any], name: str) -> NDArray[np.uint8]:
     return made
 
 
-def _class_names(labels: NDArray[Any], name: str) -> list[str]:
+def class_names(labels: NDArray[Any], name: str) -> list[str]:
     """Labels as text: of whole numbers, of text, or one-hot rows."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

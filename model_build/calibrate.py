@@ -69,14 +69,18 @@ def softmax(values: Floats) -> Floats:
     return normalised
 
 
-def fit_temperature(values: Floats, labels: NDArray[np.int64]) -> float:
+def fit_temperature(values: Floats, labels: NDArray[np.int64], doubt: float = 0.0) -> float:
     """The temperature with the least negative log-likelihood (Guo et al., 2017).
 
-    values: (N, classes) logits; labels: (N,).
+    values: (N, classes) logits; labels: (N,). doubt: the share of each label that is spread over
+    all classes, so that a few readings that are all right do not claim certainty (Platt, 1999).
     """
     candidates = np.geomspace(0.1, 10, 100)
     rows = np.arange(len(labels))
-    losses = [-np.log(softmax(values / t)[rows, labels] + 1e-12).mean() for t in candidates]
+    losses = []
+    for temperature in candidates:
+        logs = np.log(softmax(values / temperature) + 1e-12)
+        losses.append(-(1 - doubt) * logs[rows, labels].mean() - doubt * logs.mean())
     return float(candidates[int(np.argmin(losses))])
 
 
@@ -152,7 +156,7 @@ def calibrate(trained: Trained, dataset: Dataset) -> Calibration:
 def _calibrate_own(trained: Trained, dataset: Dataset) -> Calibration:
     tensors, labels = checks(dataset, trained.input, trained.config.seed + 2)
     values = logits(trained.model, tensors)
-    temperature = fit_temperature(values, labels)
+    temperature = fit_temperature(values, labels, 1 / (len(dataset.validation) + 2))
     fold_temperature(trained.model, temperature)
     readings = softmax(values / temperature)
     right = readings.argmax(axis=1) == labels

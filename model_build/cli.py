@@ -31,7 +31,7 @@ data_option = click.option(
     metavar="digits|PATH",
     default="digits",
     show_default=True,
-    help="The examples: a folder per class, IDX, .npz, .npy or a .csv.",
+    help="The examples: a folder per class (images, .wav, .npy), IDX, .npz, .npy, .csv.",
 )
 seed_option = click.option(
     "--seed", metavar="N", type=int, default=0, show_default=True, help="Same seed, same bytes."
@@ -82,8 +82,8 @@ def main() -> None:
 @click.option(
     "--augment",
     metavar="NAME",
-    help="warp (turned, zoomed, moved), photo (and in other light), mirror (and left to right)"
-    " or none. Default: photo for colour photos, else warp.",
+    help="For images warp (turned, zoomed, moved), photo (and in other light), mirror"
+    " (and left to right); sound; series; none. Default: photo for colour, else warp.",
 )
 @seed_option
 @click.option("--c-array", is_flag=True, help="The int8 TFLite also as a C header.")

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.manifest import InputSpec, ModelSpec, Preprocessing
-from edge_runtime.preprocess import prepare
+from edge_runtime.readers import reader
 
 from .augment import StrokeDigits
 from .errors import BuildError
+from .inputs import choose_input
 from .pipeline import TensorStore
-from .scan import choose_input, judge, look
+from .scan import judge, look
 from .sources import Examples, Finding, open_source
-from .vary import VARIATIONS
+from .vary import VARIATIONS, Vary
 from .workspace import Workspace
 
 Indices = NDArray[np.int64]
@@ -32,17 +33,17 @@ FEW = 1000
 
 
 @dataclass(frozen=True)
-class Picked(Sequence[NDArray[np.uint8]]):
-    """Some of the images of a dataset, each opened when it is asked for."""
+class Picked(Sequence[Any]):
+    """Some of the examples of a dataset, each opened when it is asked for."""
 
-    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | Examples
+    open: Callable[[int], Any]
     positions: Indices
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def __getitem__(self, place: Any) -> Any:
-        return self.images[int(self.positions[place])]
+        return self.open(int(self.positions[place]))
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Dataset:
     name: str
     about: str
     images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | Examples
-    """(H, W) grey or (H, W, 3) colour, uint8; opened when asked for."""
+    """(H, W) grey or (H, W, 3) colour, uint8; of other kinds as their reader gives them; opened
+    when asked for."""
     labels: Indices
     """(N,) positions in `class_names`."""
     class_names: tuple[str, ...]
@@ -69,9 +71,18 @@ class Dataset:
     findings: tuple[Finding, ...] = ()
     """What its owner should know."""
 
+    @property
+    def vary(self) -> Vary:
+        """What training makes of a batch; not of the digits."""
+        return VARIATIONS[self.preprocessing.reads][self.variation]
+
     def picked(self, indices: Indices) -> Picked:
         """Those images, each opened when it is asked for."""
-        return Picked(self.images, indices)
+        return Picked(self.images.__getitem__, indices)
+
+    def sources(self, indices: Indices) -> Picked:
+        """What to hand to a Classifier for them: a path or an array each."""
+        return Picked(getattr(self.images, "source", self.images.__getitem__), indices)
 
     def image_name(self, position: int) -> str:
         """What to call an image in a message."""
@@ -81,8 +92,9 @@ class Dataset:
         """What the device makes of those images: (len(indices), height, width, channels) uint8."""
         if self.store is not None and self.store.spec == spec:
             return self.store.read(indices)
-        made = [prepare(self.images[i], spec, self.preprocessing) for i in indices]
-        return np.stack(made) if made else np.zeros((0, *spec.shape), np.uint8)
+        kind, how = reader(self.preprocessing.reads), self.preprocessing
+        located = [kind.locate(self.images[i], spec, how) for i in indices]
+        return kind.stack(located, spec, how)
 
     def strokes(self, indices: Indices, spec: InputSpec) -> StrokeDigits:
         """Those images as digits to be drawn again; they must be 8x8."""
@@ -136,11 +148,18 @@ def load_own(
     if like is not None:
         spec, how = like.input, like.preprocessing
     else:
-        # The whole image with its proportions kept: nothing is cut off, nothing distorted.
-        spec, how = choose_input(source.examples, options.size, options.channels), _WHOLE
-    variation = options.variation or ("photo" if source.natural and spec.channels == 3 else "warp")
-    if variation not in VARIATIONS:
-        raise BuildError(f"--augment {variation}: not known; choose {', '.join(VARIATIONS)}")
+        try:
+            spec, how = choose_input(source, options.size, options.channels)
+        except BuildError as error:
+            raise BuildError(f"--data {path}: {error}") from None
+    if how.reads != source.reads:
+        raise BuildError(f"--data {path}: {source.about}, but the model reads {how.reads}")
+    fitting = VARIATIONS[how.reads]
+    variation = options.variation or next(iter(fitting))
+    if options.variation is None and how.reads == "image" and spec.channels == 1:
+        variation = "warp"
+    if variation not in fitting:
+        raise BuildError(f"--augment {variation}: for {how.reads} choose {', '.join(fitting)}")
     store, seen = None, None
     if workspace is not None:
         key = f"{source.examples.fingerprint()}\n{spec}\n{how}"
@@ -171,7 +190,7 @@ def load_own(
         train, validation = stratified(train, labels, share)
     return Dataset(
         name=path.resolve().name,
-        about=f"{source.about}, {len(kept):,} images of {len(class_names)} classes",
+        about=f"{len(kept):,} {source.about}, {len(class_names)} classes",
         images=source.examples,
         labels=labels,
         class_names=tuple(class_names),
@@ -183,9 +202,6 @@ def load_own(
         variation=variation,
         findings=tuple(findings),
     )
-
-
-_WHOLE = Preprocessing("fit")
 
 
 def _natural(label: str) -> tuple[int, int, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
-from edge_runtime.files import EXTENSIONS, walk
+from edge_runtime.files import ENDINGS, walk
+from edge_runtime.manifest import PLURALS
 
 from .sources import Files, Finding, Part, Source
 
@@ -17,11 +19,14 @@ _PARTS: dict[str, Part] = {
 
 
 def folder_source(root: Path) -> Source | None:
-    """The images of each class's folder, those in folders inside it included; None for a file."""
+    """The images, sounds or series, whichever are most, of each class's folder, those in folders
+    inside it included; or the `label_....wav` of a folder without folders. None for a file.
+    """
     if not root.is_dir():
         return None
     root = _descend(root)
     folders = _folders(root)
+    reads = _commonest(root)
     parts = {name: _PARTS[name.lower()] for name in folders if name.lower() in _PARTS}
     divided = "train" in parts.values() and len(parts) == len(folders)
     if divided:
@@ -35,35 +40,55 @@ def folder_source(root: Path) -> Source | None:
     paths: list[str] = []
     labels: list[str] = []
     owned: list[Part] = []
-    others = [_relative(root, path) for path in _loose(root, list(parts) if divided else [])]
+    loose = _loose(root, list(parts) if divided else [])
+    named = [] if classes else [path for path in loose if _suits(path, reads) and "_" in path]
+    for path in named:
+        paths.append(path)
+        labels.append(path.partition("_")[0])
+        owned.append("")
+    others = [path for path in loose if path not in set(named)]
     empty, nested = [], []
     for folder, label, part in classes:
-        found, passed = _images(root / folder)
-        others += [_relative(root, path) for path in passed]
+        files = [_relative(root, path) for path in walk([str(root / folder)], all_files=True)]
+        found = [path for path in files if _suits(path, reads)]
+        others += [path for path in files if not _suits(path, reads)]
         if not found:
             empty.append(folder)
-        deep = {os.path.dirname(path) for path in found} - {str(root / folder)}
-        nested += sorted(_relative(root, path) for path in deep)
-        paths += [_relative(root, path) for path in found]
+        nested += sorted({os.path.dirname(path) for path in found} - {folder})
+        paths += found
         labels += [label] * len(found)
         owned += [part] * len(found)
     findings = []
     if empty:
-        findings.append(Finding(f"without an image, no class: {len(empty)} folders", (*empty,)))
+        findings.append(Finding(f"no class, since nothing is in it ({len(empty)})", (*empty,)))
     if nested:
-        findings.append(
-            Finding(f"taken as part of the class around it: {len(nested)} folders", (*nested,))
-        )
+        findings.append(Finding(f"part of the class around it ({len(nested)})", (*nested,)))
     if others:
-        findings.append(Finding(f"passed over: {len(others)} other files", (*others,)))
-    about = "a folder per class" + (" in " + ", ".join(parts) if divided else "")
-    return Source(about, Files(root, paths), labels, owned, tuple(findings))
+        findings.append(Finding(f"other files, passed over ({len(others)})", (*others,)))
+    about = f"{PLURALS[reads]} in a folder per class"
+    if divided:
+        about += f" in {', '.join(parts)}"
+    elif named:
+        about = f"{PLURALS[reads]} named label_..."
+    return Source(about, Files(root, paths, reads), labels, owned, tuple(findings), reads)
+
+
+def _commonest(root: Path) -> str:
+    """What most files of the folder are: `image`, `sound` or `series`."""
+    endings = Counter(
+        os.path.splitext(path)[1].lower() for path in walk([str(root)], all_files=True)
+    )
+    return max(ENDINGS, key=lambda reads: sum(endings[ending] for ending in ENDINGS[reads]))
+
+
+def _suits(path: str, reads: str) -> bool:
+    return os.path.splitext(path)[1].lower() in ENDINGS[reads]
 
 
 def _descend(root: Path) -> Path:
     """Past folders that hold nothing but one folder of folders, as archives are unpacked."""
     while len(inside := _folders(root)) == 1 and len(_folders(root / inside[0])) > 1:
-        if _images(root / inside[0], recursive=False)[0]:
+        if inside[0].lower() in _PARTS:
             break
         root = root / inside[0]
     return root
@@ -78,18 +103,9 @@ def _loose(root: Path, parts: list[str]) -> list[str]:
     """Files beside the classes' folders, which belong to no class."""
     found = []
     for folder in (root, *(root / part for part in parts)):
-        found += list(walk([str(folder)], recursive=False, all_files=True))
+        files = walk([str(folder)], recursive=False, all_files=True)
+        found += [_relative(root, path) for path in files]
     return found
-
-
-def _images(folder: Path, recursive: bool = True) -> tuple[list[str], list[str]]:
-    """The paths of its images, and of its other files."""
-    images: list[str] = []
-    others: list[str] = []
-    for path in walk([str(folder)], recursive=recursive, all_files=True):
-        known = os.path.splitext(path)[1].lower() in EXTENSIONS
-        (images if known else others).append(path)
-    return images, others
 
 
 def _relative(root: Path, path: str) -> str:

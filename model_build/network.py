@@ -85,14 +85,14 @@ def _grid(x: keras.KerasTensor) -> keras.KerasTensor:
     of one value, so that a series, a grid of one row, gets one-dimensional kernels.
     """
     x = _convolve(x, 16, [2 if side > 40 else 1 for side in x.shape[1:3]])
-    width = 32
+    width, widest = 32, 128 if min(x.shape[1:3]) > 1 else 64
     while True:
         x = _convolve(x, width, [2 if side > 8 else 1 for side in x.shape[1:3]])
         inner = _convolve(x, width, [1, 1], relu=False)
         x = layers.ReLU()(layers.Add()([x, inner]))
         if max(x.shape[1:3]) <= 8:
             break
-        width = min(2 * width, 128)
+        width = min(2 * width, widest)
     x = layers.GlobalAveragePooling2D()(x)
     return layers.Dropout(0.3)(x)
 

@@ -104,5 +104,5 @@ def checks(
     """The validation tensors and their labels; where they are few, varied copies behind them."""
     tensors = dataset.tensors(dataset.validation, spec)
     copies = min(CHECK_COPIES, CHECK_READINGS // len(tensors))
-    more = varied(tensors, dataset.variation, copies, seed)
+    more = varied(tensors, dataset.vary, copies, seed)
     return np.concatenate([tensors, more]), np.tile(dataset.labels[dataset.validation], copies + 1)

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime import ImageError
+from edge_runtime import InputError
 from edge_runtime.files import available_cpus
-from edge_runtime.manifest import InputSpec, Preprocessing
-from edge_runtime.preprocess import prepare
+from edge_runtime.manifest import PLURALS, InputSpec, Preprocessing
+from edge_runtime.readers import reader
 
 from .errors import BuildError
 from .pipeline import TensorStore
 from .sources import Examples, Finding, Source
 
-SIDE = 96
-"""The longer side of the input, in pixels, unless the images are smaller or --size says so."""
-MIN_SIDE = 8
-SAMPLE = 256
-"""How many examples, evenly spread, tell size and colour."""
-COLOURED = 12
-"""Difference of two channels, in grey levels, above which a pixel is coloured."""
 FEW = 20
-"""Images of a class below which its readings are a guess."""
+"""Examples of a class below which its readings are a guess."""
 UNBALANCED = 1.5
 """The largest class over the smallest, above which the rarer ones weigh more in training."""
 
+TINY = 16
+"""How many times smaller than the median an example is suspicious."""
+
 _CHUNK = 32
-_PART_NAMES = {"train": "train", "validation": "val", "test": "test", "": "the data"}
 
 
 @dataclass(frozen=True)
@@ -42,38 +39,12 @@ class Seen:
 
     digest: bytes = b""
     """Of its tensor; examples that look the same to the network share it."""
-    height: int = 0
-    width: int = 0
+    extent: float = 0.0
+    """Pixels, values, or of a sound seconds."""
     flat: bool = False
     """Whether it is of one value."""
     error: str = ""
     """Why it cannot be used; "" when it can."""
-
-
-def choose_input(examples: Examples, size: int | None, channels: int | None) -> InputSpec:
-    """The input that suits the images: their usual size up to `SIDE`, colour if they have any.
-
-    size: what the longer side is to be instead, in pixels. channels: 1 or 3 instead.
-    Raises BuildError when no image of the sample can be opened.
-    """
-    step = max(1, len(examples) // SAMPLE)
-    shapes, coloured, opened = [], 0, 0
-    for position in range(0, len(examples), step):
-        try:
-            pixels = examples[position]
-        except ImageError:
-            continue
-        opened += 1
-        shapes.append(pixels.shape[:2])
-        if pixels.ndim == 3 and pixels.shape[2] == 3:
-            spread = pixels.max(axis=2).astype(int) - pixels.min(axis=2)
-            coloured += bool((spread > COLOURED).mean() > 0.01)
-    if not opened:
-        raise BuildError(f"none of {len(range(0, len(examples), step))} images could be opened")
-    height, width = np.median(np.array(shapes), axis=0)
-    scale = (size or min(SIDE, max(height, width))) / max(height, width)
-    high, wide = (max(MIN_SIDE, round(side * scale)) for side in (height, width))
-    return InputSpec(high, wide, channels or (3 if coloured > 0.05 * opened else 1))
 
 
 def look(
@@ -100,15 +71,25 @@ def look(
 def _look(
     examples: Examples, place: int, spec: InputSpec, how: Preprocessing, store: TensorStore
 ) -> Seen:
+    kind = reader(how.reads)
     try:
-        pixels = examples[place]
-        tensor = prepare(pixels, spec, how)
-    except ImageError as error:
+        example = examples[place]
+        tensor = kind.locate(example, spec, how)
+    except InputError as error:
         return Seen(error=f"{error.status}: {error}")
+    if tensor is None:
+        return Seen(error="blank: shows nothing")
+    tensor = kind.stack([tensor], spec, how)[0]
     store.write(place, tensor)
     digest = hashlib.blake2b(tensor.tobytes(), digest_size=16).digest()
     flat = bool(tensor.min() == tensor.max())
-    return Seen(digest, pixels.shape[0], pixels.shape[1], flat)
+    return Seen(digest, _extent(example, how), flat)
+
+
+def _extent(example: Any, how: Preprocessing) -> float:
+    if how.reads == "sound":
+        return len(example.samples) / float(example.rate)
+    return float(math.prod(example.shape[:2]))
 
 
 def judge(source: Source, seen: Sequence[Seen]) -> tuple[NDArray[np.int64], list[Finding]]:
@@ -123,7 +104,7 @@ def judge(source: Source, seen: Sequence[Seen]) -> tuple[NDArray[np.int64], list
     if broken:
         findings.append(
             Finding(
-                f"{_images(len(broken))} unreadable, left out",
+                f"{_count(len(broken), source.reads)} unreadable, left out",
                 tuple(f"{names[place]} ({seen[place].error})" for place in broken),
             )
         )
@@ -135,7 +116,7 @@ def judge(source: Source, seen: Sequence[Seen]) -> tuple[NDArray[np.int64], list
     findings += _strangers(source, kept, names)
     trained = {source.labels[place] for place in kept if source.parts[place] != "test"}
     kept = np.array([place for place in kept if source.labels[place] in trained], np.int64)
-    findings += _suspicious(seen, kept, names)
+    findings += _suspicious(seen, kept, names, source.reads)
     findings += _balance(source, kept)
     return kept, findings
 
@@ -169,19 +150,21 @@ def _same(
         drop = [p for places in disputed for p in places if source.parts[p] != "test"]
         yield (
             Finding(
-                f"{_images(sum(map(len, disputed)))} with the same content under more than one"
-                " class, left out of training",
+                f"{_count(sum(map(len, disputed)), source.reads)} with the same content under more"
+                " than one class, left out of training",
                 tuple(" = ".join(names[p] for p in places) for places in disputed),
             ),
             drop,
         )
     for part, groups in leaked.items():
         drop = [place for places in groups for place in places]
-        about = f"{_images(len(drop))} to train that {part} holds as well, left out of training"
+        count = _count(len(drop), source.reads)
+        about = f"{count} to train that {part} holds as well, left out of training"
         yield Finding(about, tuple(names[p] for p in drop)), drop
     if twice:
         drop = [place for places in twice for place in places]
-        about = f"{_images(len(drop))} with the content of another of the same class, left out"
+        count = _count(len(drop), source.reads)
+        about = f"{count} with the content of another of the same class, left out"
         yield Finding(about, tuple(names[p] for p in drop)), drop
 
 
@@ -192,29 +175,29 @@ def _strangers(source: Source, kept: NDArray[np.int64], names: Sequence[str]) ->
     if strange:
         classes = ", ".join(sorted({source.labels[place] for place in strange}))
         yield Finding(
-            f"{_images(len(strange))} to test of classes with nothing to train on"
+            f"{_count(len(strange), source.reads)} to test of classes with nothing to train on"
             f" ({classes}), left out",
             tuple(names[place] for place in strange),
         )
 
 
 def _suspicious(
-    seen: Sequence[Seen], kept: NDArray[np.int64], names: Sequence[str]
+    seen: Sequence[Seen], kept: NDArray[np.int64], names: Sequence[str], reads: str
 ) -> Iterator[Finding]:
     flat = [place for place in kept if seen[place].flat]
     if flat:
         yield Finding(
-            f"{_images(len(flat))} of one value throughout, kept; are they blank by mistake?",
+            f"{_count(len(flat), reads)} of one value throughout, kept; are they blank by mistake?",
             tuple(names[place] for place in flat),
         )
-    areas = np.array([seen[place].height * seen[place].width for place in kept])
     if not len(kept):
         return
-    tiny = kept[areas * 64 < np.median(areas)]
+    extents = np.array([seen[place].extent for place in kept])
+    tiny = kept[extents * TINY < np.median(extents)]
     if len(tiny):
         yield Finding(
-            f"{_images(len(tiny))} less than an eighth as large as most, kept",
-            tuple(f"{names[p]} ({seen[p].width}x{seen[p].height})" for p in tiny),
+            f"{_count(len(tiny), reads)} less than a {TINY}th of the size of most, kept",
+            tuple(names[place] for place in tiny),
         )
 
 
@@ -224,19 +207,21 @@ def _balance(source: Source, kept: NDArray[np.int64]) -> Iterator[Finding]:
     counts = Counter(source.labels[place] for place in side)
     if len(counts) < 2:
         only = f"one class, {next(iter(counts))!r}" if counts else "no class"
-        raise BuildError(f"{only} with images that can be used; a classifier needs at least 2")
+        raise BuildError(f"{only} that can be used; a classifier needs at least 2")
     own = {part for part in source.parts if part}
     needed = 1 + ("test" not in own) + ("validation" not in own)
     for label, count in sorted(counts.items()):
         if count < needed:
             raise BuildError(
-                f"class {label!r} has {_images(count)} that can be used, at least {needed} are"
-                " needed (to train, to choose and to test); add some, or move the class away"
+                f"class {label!r} has {_count(count, source.reads)} that can be used, at least"
+                f" {needed} are needed (to train, to choose and to test); add some, or"
+                " move the class away"
             )
     few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < FEW]
     if few:
         yield Finding(
-            f"{len(few)} classes have fewer than {FEW} images; expect little of their readings",
+            f"{len(few)} classes have fewer than {FEW} {PLURALS[source.reads]}; expect little of"
+            " their readings",
             tuple(few),
         )
     (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
@@ -247,5 +232,5 @@ def _balance(source: Source, kept: NDArray[np.int64]) -> Iterator[Finding]:
         )
 
 
-def _images(count: int) -> str:
-    return f"{count:,} image{'s' if count != 1 else ''}"
+def _count(count: int, reads: str) -> str:
+    return f"{count:,} {reads if count == 1 else PLURALS[reads]}"

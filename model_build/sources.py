@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.preprocess import decode
+from edge_runtime.files import MAX_PIXELS
+from edge_runtime.readers import reader
 
 from .errors import BuildError
 
@@ -42,8 +43,11 @@ class Examples(Protocol):
     def __len__(self) -> int:
         """How many there are."""
 
-    def __getitem__(self, position: int, /) -> NDArray[np.uint8]:
-        """One example as it comes. Raises edge_runtime.ImageError."""
+    def __getitem__(self, position: int, /) -> Any:
+        """One example as its reader gives it. Raises edge_runtime.InputError."""
+
+    def source(self, position: int) -> str | NDArray[Any]:
+        """What to hand to a Classifier: a path or an array."""
 
     def name(self, position: int) -> str:
         """What to call it in a message."""
@@ -54,18 +58,24 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class Files:
-    """Image files."""
+    """Files of images, sounds or series."""
 
     root: Path
     paths: Sequence[str]
     """Relative to `root`."""
+    reads: str
+    """`image`, `sound` or `series`."""
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, position: int, /) -> NDArray[np.uint8]:
-        """(H, W) or (H, W, 3) uint8. Raises edge_runtime.ImageError."""
-        return decode(self.root / self.paths[position])
+    def __getitem__(self, position: int, /) -> Any:
+        """Pixels, a Sound, or values. Raises edge_runtime.InputError."""
+        return reader(self.reads).decode(self.source(position), MAX_PIXELS)
+
+    def source(self, position: int) -> str:
+        """Its path."""
+        return str(self.root / self.paths[position])
 
     def name(self, position: int) -> str:
         """Its path below the data's folder."""
@@ -85,19 +95,23 @@ class Files:
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images that stand in arrays, one array for each part."""
+    """Images or series that stand in arrays, one array for each part."""
 
-    parts: Sequence[tuple[str, NDArray[np.uint8]]]
-    """(what to call it, (N, H, W) or (N, H, W, 3) uint8)."""
+    parts: Sequence[tuple[str, NDArray[Any]]]
+    """(what to call it, (N, H, W[, 3]) uint8 images or (N, T[, C]) series)."""
 
     def __len__(self) -> int:
         return sum(len(array) for _, array in self.parts)
 
-    def __getitem__(self, position: int, /) -> NDArray[np.uint8]:
-        """(H, W) or (H, W, 3) uint8."""
+    def __getitem__(self, position: int, /) -> NDArray[Any]:
+        """(H, W[, 3]) uint8 or (T[, C])."""
         _, array, place = self._find(position)
-        image: NDArray[np.uint8] = array[place]
-        return image
+        example: NDArray[Any] = array[place]
+        return example
+
+    def source(self, position: int) -> NDArray[Any]:
+        """The same."""
+        return self[position]
 
     def name(self, position: int) -> str:
         """Its array and its place in it, counted from 0."""
@@ -114,7 +128,7 @@ class Arrays:
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
-    def _find(self, position: int) -> tuple[str, NDArray[np.uint8], int]:
+    def _find(self, position: int) -> tuple[str, NDArray[Any], int]:
         for name, array in self.parts:
             if position < len(array):
                 return name, array, position
@@ -134,8 +148,14 @@ class Source:
     parts: Sequence[Part]
     """The part that its owner put each example in."""
     findings: tuple[Finding, ...] = ()
-    natural: bool = True
-    """Whether the images may be photos; False for arrays, which are mostly signs and symbols."""
+    reads: str = "image"
+    """`image`, `sound` or `series`."""
+
+
+_KNOWN = (
+    "a folder per class of images, .wav or .npy, IDX files, .npz or .npy arrays, a .csv of"
+    " path,label, or a table of label and values"
+)
 
 
 def open_source(path: Path) -> Source:
@@ -144,22 +164,19 @@ def open_source(path: Path) -> Source:
 
     if not path.exists():
         raise BuildError(
-            f"--data {path}: not known and not there; give digits, or the path of a folder per"
-            " class, IDX files, .npz or .npy arrays, or a .csv of path,label"
+            f"--data {path}: not known and not there; give digits, or the path of {_KNOWN}"
         )
     openers: tuple[Callable[[Path], Source | None], ...] = (
         arrays.idx_source,
         arrays.numpy_source,
-        tables.table_source,
+        tables.values_source,
+        tables.paths_source,
         folders.folder_source,
     )
     for opener in openers:
         source = opener(path)
         if source is not None:
             if not len(source.examples):
-                raise BuildError(f"--data {path}: {source.about}, but there is no image in it")
+                raise BuildError(f"--data {path}: {source.about}, but there is nothing in it")
             return source
-    raise BuildError(
-        f"--data {path}: not recognised; give a folder with a folder of images per class,"
-        " IDX files, .npz or .npy arrays, or a .csv of path,label"
-    )
+    raise BuildError(f"--data {path}: not recognised; give {_KNOWN}")

@@ -1,4 +1,4 @@
-"""What training makes of images that are not the digits: each batch moved and lit anew.
+"""What training makes of data that is not the digits: each batch moved and changed anew.
 
 Acts on input tensors, never in the exported graph. Random numbers come from a seed for each
 step, so that a training that was interrupted goes on with the same ones.
@@ -30,15 +30,7 @@ def _warp(images: Any, seed: Any, fill: str = "NEAREST") -> Any:
     middle_x, middle_y = (wide - 1) / 2, (high - 1) / 2
     right = middle_x - a * middle_x - b * middle_y + 0.1 * wide * u[4]
     below = middle_y - c * middle_x - d * middle_y + 0.1 * high * u[5]
-    zero = tf.zeros_like(a)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=tf.stack([a, b, right, c, d, below, zero, zero], axis=1),
-        output_shape=tf.constant([high, wide]),
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode=fill,
-    )
+    return _transformed(images, [a, b, right, c, d, below], fill)
 
 
 def _photo(images: Any, seed: Any) -> Any:
@@ -60,19 +52,71 @@ def _mirror(images: Any, seed: Any) -> Any:
     return tf.where(toss < 0.5, tf.reverse(images, axis=[2]), images)
 
 
+def _sound(images: Any, seed: Any) -> Any:
+    """A spectrogram moved by up to a tenth of its time and a band or so, drawn out by up to 15 %,
+    fainter or fuller, with noise, and with a stretch of time and some bands wiped out.
+    """
+    count, high, wide = tf.shape(images)[0], images.shape[1], images.shape[2]
+    u = tf.random.stateless_uniform((8, count), seed, -1.0, 1.0)
+    zero = tf.zeros_like(u[0])
+    drawn = tf.exp(0.15 * u[0])
+    right = (wide - 1) / 2 * (1 - drawn) + 0.1 * wide * u[1]
+    images = _transformed(images, [drawn, zero, right, zero, zero + 1, 0.04 * high * u[2]])
+    noise = tf.random.stateless_normal(tf.shape(images), seed + 1)
+    level = 12.0 * tf.abs(u[3])[:, None, None, None]
+    images = images * tf.exp(0.15 * u[4])[:, None, None, None] + 20.0 * u[5][:, None, None, None]
+    images = tf.clip_by_value(images + level * noise, 0.0, 255.0)
+    time = tf.range(wide, dtype=tf.float32)[None, None, :, None] / wide
+    band = tf.range(high, dtype=tf.float32)[None, :, None, None] / high
+    when = tf.abs(time - 0.5 - 0.5 * u[6][:, None, None, None])
+    where = tf.abs(band - 0.5 - 0.5 * u[7][:, None, None, None])
+    return tf.where((when < 0.06) | (where < 0.06), 0.0, images)
+
+
+def _series(images: Any, seed: Any) -> Any:
+    """Moved in time by up to a tenth, drawn out by up to 15 %, scaled by up to 15 %, with noise."""
+    count, wide = tf.shape(images)[0], images.shape[2]
+    u = tf.random.stateless_uniform((5, count), seed, -1.0, 1.0)
+    zero = tf.zeros_like(u[0])
+    drawn = tf.exp(0.15 * u[0])
+    right = (wide - 1) / 2 * (1 - drawn) + 0.1 * wide * u[1]
+    images = _transformed(images, [drawn, zero, right, zero, zero + 1, zero])
+    middle = tf.reduce_mean(images, axis=(1, 2), keepdims=True)
+    scaled = (images - middle) * tf.exp(0.15 * u[2])[:, None, None, None] + middle
+    noise = tf.random.stateless_normal(tf.shape(images), seed + 1)
+    return tf.clip_by_value(scaled + 4.0 * tf.abs(u[3])[:, None, None, None] * noise, 0.0, 255.0)
+
+
+def _transformed(images: Any, rows: list[Any], fill: str = "NEAREST") -> Any:
+    """Each image's pixel (x, y) from (a x + b y + right, c x + d y + below); rows: those six."""
+    zero = tf.zeros_like(rows[0])
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack([*rows, zero, zero], axis=1),
+        output_shape=tf.constant(list(images.shape[1:3])),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode=fill,
+    )
+
+
 def _none(images: Any, seed: Any) -> Any:
     return images
 
 
-VARIATIONS: dict[str, Vary] = {"photo": _photo, "mirror": _mirror, "warp": _warp, "none": _none}
-"""By the names of `--augment`."""
+VARIATIONS: dict[str, dict[str, Vary]] = {
+    "image": {"photo": _photo, "warp": _warp, "mirror": _mirror, "none": _none},
+    "sound": {"sound": _sound, "none": _none},
+    "series": {"series": _series, "none": _none},
+}
+"""By what the model reads and the names of `--augment`; the first is the usual one."""
 
 
-def varied(tensors: NDArray[np.uint8], name: str, copies: int, seed: int) -> NDArray[np.uint8]:
+def varied(tensors: NDArray[np.uint8], vary: Vary, copies: int, seed: int) -> NDArray[np.uint8]:
     """`copies` variations of each of the (N, height, width, channels) tensors, one after the
     other: (copies * N, height, width, channels) uint8.
     """
-    vary, step = VARIATIONS[name], 256
+    step = 256
     made = [
         np.asarray(
             vary(

@@ -102,7 +102,7 @@ def verify(
     artifacts: Iterable[Artifact],
     model: keras.Model,
     dataset_name: str,
-    images: Sequence[Pixels],
+    images: Sequence[Any],
     positions: NDArray[np.int64],
     labels: NDArray[np.int64],
     tensors: Pixels,
@@ -111,7 +111,7 @@ def verify(
 ) -> ParityReport:
     """Run images through every artifact of `folder` and compare with `model`.
 
-    images: the test images as they come; the ONNX files read them through edge_runtime.
+    images: the test images as a Classifier takes them, which reads them for the ONNX files.
     positions: (N,) where each stands in its dataset, for naming it.
     labels: (N,) what is right.
     tensors: (N, height, width, channels) uint8, the same images for the other libraries.
@@ -192,7 +192,7 @@ def _judge(
 
 
 def _load(
-    artifact: Artifact, path: Path, images: Sequence[Pixels], tensors: Pixels
+    artifact: Artifact, path: Path, images: Sequence[Any], tensors: Pixels
 ) -> tuple[Run, Pixels]:
     """The artifact as a function, and the tensors that its own library makes of the images."""
     if artifact.format == "onnx":

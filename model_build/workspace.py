@@ -52,7 +52,7 @@ class Workspace:
 
     def keep_seen(self, seen: Sequence[Seen]) -> None:
         """Keep what the scan saw; the tensors are then complete."""
-        rows = [[one.digest.hex(), one.height, one.width, one.flat, one.error] for one in seen]
+        rows = [[one.digest.hex(), one.extent, one.flat, one.error] for one in seen]
         self._replace("seen.json", json.dumps(rows).encode())
 
     def seen(self) -> list[Seen] | None:
