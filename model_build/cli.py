@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from edge_runtime import BundleError, EdgeRuntimeError
-from edge_runtime.manifest import Manifest
+from edge_runtime.manifest import PLURALS, Manifest
 
 from . import __version__
 from .errors import BuildError, GateError
@@ -124,37 +124,40 @@ def build(
 
         refuse_existing(target, force)
         _ignore_decoder_warnings()
-        own = data != "digits"
-        workspace = Workspace(target) if own else None
-        options = DataOptions(size, int(channels) if channels else None, augment)
-        dataset = load_data(data, options, workspace=workspace, progress=_looking())
-        for finding in dataset.findings:
-            click.echo(f"  {finding.line()}", err=True)
-        architecture = architecture or ("grid" if own else "compact")
-        config = plan(dataset, architecture, seed)
-        config = replace(
-            config,
-            epochs=config.epochs if epochs is None else epochs,
-            batch_size=batch_size or config.batch_size,
-            learning_rate=learning_rate or config.learning_rate,
-        )
-        click.echo(
-            f"{dataset.about}: {len(dataset.train)} train, {len(dataset.validation)} validate,"
-            f" {len(dataset.test)} test",
-            err=True,
-        )
-        if workspace is not None and workspace.keeps_training(
-            f"{__version__} {architecture} {config} {dataset.variation}"
-        ):
-            click.echo(f"going on with the training that {workspace.folder} holds", err=True)
-        trained = train(dataset, architecture, config, _progress(config.epochs), workspace)
-        click.echo(f"kept epoch {trained.best.number}, the best on the validation part", err=True)
-        calibration = calibrate(trained, dataset)
-        click.echo("exporting and verifying ...", err=True)
-        parity = write_bundle(trained, dataset, calibration, target, force=force, c_array=c_array)
-        if workspace is not None:
-            workspace.remove()
-        click.echo(f"the {parity.images} test images through every artifact:\n")
+        workspace = None if data == "digits" else Workspace(target)
+        with workspace or nullcontext():
+            options = DataOptions(size, int(channels) if channels else None, augment)
+            dataset = load_data(data, options, workspace=workspace, progress=_looking())
+            for finding in dataset.findings:
+                click.echo(f"  {finding.line()}", err=True)
+            architecture = architecture or ("compact" if workspace is None else "grid")
+            config = plan(dataset, architecture, seed)
+            config = replace(
+                config,
+                epochs=config.epochs if epochs is None else epochs,
+                batch_size=batch_size or config.batch_size,
+                learning_rate=learning_rate or config.learning_rate,
+            )
+            click.echo(
+                f"{dataset.about}: {len(dataset.train)} train, {len(dataset.validation)} validate,"
+                f" {len(dataset.test)} test",
+                err=True,
+            )
+            if workspace is not None and workspace.keeps_training(
+                f"{__version__} {architecture} {config} {dataset.variation}"
+            ):
+                click.echo(f"going on with the training that {workspace.folder} holds", err=True)
+            trained = train(dataset, architecture, config, _progress(config.epochs), workspace)
+            click.echo(
+                f"kept epoch {trained.best.number}, the best on the validation part", err=True
+            )
+            calibration = calibrate(trained, dataset)
+            click.echo("exporting and verifying ...", err=True)
+            parity = write_bundle(
+                trained, dataset, calibration, target, force=force, c_array=c_array
+            )
+        things = PLURALS[dataset.preprocessing.reads]
+        click.echo(f"the {parity.images} test {things} through every artifact:\n")
         click.echo(parity.table())
         click.echo(f"\n{target} is written; edge-runtime predict --model {target} FOLDER")
 
@@ -332,7 +335,7 @@ def _errors_as_exits(gate_failed: str = "verification failed") -> Iterator[None]
     except OSError as error:
         _stop(EXIT_USAGE, f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
-        _stop(EXIT_INTERRUPTED, "interrupted; nothing was written")
+        _stop(EXIT_INTERRUPTED, "interrupted; no bundle was written")
 
 
 def _stop(status: int, message: str) -> NoReturn:

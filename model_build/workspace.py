@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.lock import lock
 
-from .errors import BuildError
+from .errors import BuildError, GateError
 from .scan import Seen
 
 
@@ -32,6 +32,14 @@ class Workspace:
         self._lock = open(self.folder / "lock", "wb")  # noqa: SIM115
         if not lock(self._lock.fileno()):
             raise BuildError(f"{target} is being built by another process")
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Only what interrupted a build can be taken up again; a failed one begins anew."""
+        if kind is None or issubclass(kind, BuildError | GateError):
+            self.remove()
 
     def keeps(self, what: str, key: str) -> bool:
         """Whether `what` (`data` or `training`) was kept for `key`; if not, begin it anew."""
