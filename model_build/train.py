@@ -153,7 +153,7 @@ def plan(dataset: Dataset, architecture: str, seed: int = 0) -> TrainConfig:
 _PERFECT = 0.001
 """A validation loss below which epochs are equal, and the later one is kept."""
 _BATCH_SIZES = ((4096, 128), (1024, 64), (256, 32), (0, 16))
-_AFFORDABLE = 16_000_000_000_000
+_AFFORDABLE = 9_000_000_000_000
 """Multiplications of the forward pass."""
 _OVERHEAD = 5_000_000
 """What a reading costs besides its multiplications, in multiplications."""

@@ -12,9 +12,8 @@ SHAPES = ("circle", "é 漢", "triangle")
 
 
 def shape(name: str, rng: np.random.Generator, side: int = 40) -> Image.Image:
-    """A filled circle, square (é 漢) or triangle of any colour on any lighter or darker ground."""
-    ground = rng.integers(0, 256, 3)
-    ink = np.where(ground > 127, ground - 100, ground + 100)
+    """A filled circle, square (é 漢) or triangle, of a dark colour on a light one."""
+    ground, ink = rng.integers(170, 256, 3), rng.integers(0, 100, 3)
     image = Image.new("RGB", (side, side), tuple(ground.tolist()))
     draw, r = ImageDraw.Draw(image), rng.uniform(0.25, 0.4) * side
     x, y = rng.uniform(0.42, 0.58, 2) * side

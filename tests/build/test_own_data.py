@@ -50,7 +50,7 @@ def shapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "shapes"
     drawn_data.shapes(folder, 60)
     (folder / "circle" / "torn.png").write_bytes((folder / "circle" / "000.png").read_bytes()[:200])
-    return folder, *build(folder, folder.parent / "out", "--epochs", 40)
+    return folder, *build(folder, folder.parent / "out", "--epochs", 30, "--batch-size", 8)
 
 
 def test_photos_in_a_folder_per_class_become_a_bundle_that_reads_them(shapes):
