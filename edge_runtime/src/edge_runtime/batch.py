@@ -16,9 +16,15 @@ from .workers import chunked, work_in_order, worth_workers
 
 
 def classify_chunk(
-    classifier: Classifier, paths: Iterable[str], max_pixels: int = MAX_PIXELS
+    classifier: Classifier,
+    paths: Iterable[str],
+    max_pixels: int = MAX_PIXELS,
+    source: Callable[[str], str | bytes] = str,
 ) -> list[Result]:
-    """Read the files, run the model once over those that could be read; one Result for each."""
+    """Read the files, run the model once over those that could be read; one Result for each.
+
+    `source` is called once for each path, in their order: the path to open or the file's bytes.
+    """
     spec, how = classifier.spec.input, classifier.spec.preprocessing
     results: list[Result | None] = []
     located = []
@@ -26,7 +32,7 @@ def classify_chunk(
     for path in paths:
         names.append(path)
         try:
-            located.append(locate(decode(path, max_pixels), spec, how))
+            located.append(locate(decode(source(path), max_pixels), spec, how))
             results.append(None)
         except ImageError as error:
             results.append(Result(path, error.status, None, str(error)))

@@ -44,9 +44,7 @@ def _walk_folder(
                 elif entry.is_dir(follow_symlinks=False):
                     if recursive:
                         taken.append(entry.name + "/")
-                elif _deserves_row(entry) and (
-                    all_files or os.path.splitext(entry.name)[1].lower() in EXTENSIONS
-                ):
+                elif _deserves_row(entry) and (all_files or has_image_ending(entry.name)):
                     taken.append(entry.name)
                 else:
                     passed_over(entry.path)
@@ -60,6 +58,11 @@ def _walk_folder(
             yield from _walk_folder(path, recursive, all_files, passed_over)
         else:
             yield path
+
+
+def has_image_ending(name: str) -> bool:
+    """Whether a walk takes a file of that name."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def _deserves_row(entry: os.DirEntry[str]) -> bool:
