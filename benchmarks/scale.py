@@ -98,7 +98,6 @@ def main() -> None:
             for path in sorted(images.iterdir())[:count]:
                 shutil.copyfile(path, folder / path.name)
         ratios = []
-        print(f"{os.process_cpu_count() if sys.version_info >= (3, 13) else os.cpu_count()} CPUs")
         for number in range(options.rounds):
             begun = local(few, top / "few.csv")
             alone = local(images, top / "rows.csv")
