@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -215,8 +216,7 @@ def test_an_interrupted_command_says_130_and_is_resumed_by_another(
 ) -> None:
     """The first with a Ray of its own, which ends with it and leaves nothing behind."""
     sources = [scans] * 40
-    scratch = tmp_path / "t"
-    scratch.mkdir()
+    scratch = Path(tempfile.mkdtemp(prefix="e", dir="/tmp"))  # short, for Ray's sockets
     process = subprocess.Popen(
         [EXECUTABLE, "predict", *sources, "--engine", "ray", "-o", tmp_path / "out"],
         env=environment(home, TMPDIR=str(scratch)),
@@ -239,7 +239,7 @@ def test_an_interrupted_command_says_130_and_is_resumed_by_another(
     lines = stderr.decode().splitlines()
     assert lines[-1] == "edge-runtime: interrupted; --resume goes on from here"
     assert len(lines) == 2, lines
-    assert list(scratch.iterdir()) == []
+    scratch.rmdir()  # empty
     assert [
         p for p in processes("ray") if str(scratch) in Path(f"/proc/{p}/cmdline").read_text()
     ] == []

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 _OBJECT_STORE_BYTES = 80 << 20  # paths and counts pass through it, no images
 _IN_FLIGHT = 2  # parts a worker
+_LONGEST = 20  # bytes: the names of sockets below it, which Ray makes, end at 107
 _WARY = 4 * _IN_FLIGHT
 
 
@@ -233,7 +234,8 @@ def _connected(address: str | None, cpus: int) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     own = None
     if address is None:
-        own = tempfile.mkdtemp(prefix="edge-")
+        folder = tempfile.gettempdir()
+        own = tempfile.mkdtemp(prefix="edge-", dir=folder if len(folder) <= _LONGEST else "/tmp")
         quiet |= {
             "num_cpus": cpus,
             "include_dashboard": False,
