@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
@@ -458,6 +459,7 @@ def _predict_on_ray(
     address: str | None,
     tally: _Tally,
 ) -> None:
+    warnings.filterwarnings("ignore", module=r"ray\.")  # of its own deprecations
     try:
         from .ray import run
     except ModuleNotFoundError as error:
