@@ -232,7 +232,8 @@ def test_an_interrupted_command_says_130_and_is_resumed_by_another(
         (server,) = (
             p for p in processes(name) if str(scratch) in Path(f"/proc/{p}/cmdline").read_text()
         )
-        assert b"RAY_USAGE_STATS_ENABLED=0" in Path(f"/proc/{server}/environ").read_bytes()
+        environ = Path(f"/proc/{server}/environ").read_bytes().split(b"\0")
+        assert {b"RAY_USAGE_STATS_ENABLED=0", b"RAY_AUTH_MODE=token"} <= set(environ)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=WAIT)
     assert process.returncode == 130, stderr.decode()
@@ -245,6 +246,7 @@ def test_an_interrupted_command_says_130_and_is_resumed_by_another(
     ] == []
 
     address = ray.get_runtime_context().gcs_address
+    assert address.startswith("127.")
     options = ["--engine", "ray", "--address", address, "-o", tmp_path / "out"]
     done = run("predict", *sources, *options, status=2)
     assert b"is not empty; --resume goes on" in done.stderr

@@ -11,7 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -234,13 +236,17 @@ def _connected(address: str | None, cpus: int) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     own = None
     if address is None:
+        # Its servers listen on every address: they serve only who has this process's token.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         folder = tempfile.gettempdir()
         own = tempfile.mkdtemp(prefix="edge-", dir=folder if len(folder) <= _LONGEST else "/tmp")
         quiet |= {
             "num_cpus": cpus,
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
-            "_node_ip_address": "127.0.0.1",
+            # Ray takes 127.0.0.1 for the machine's address in its network.
+            "_node_ip_address": "127.0.0.2" if sys.platform == "linux" else "127.0.0.1",
             "_temp_dir": own,
         }
     try:
