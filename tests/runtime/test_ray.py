@@ -31,6 +31,7 @@ from .helpers import EXECUTABLE, GOLDEN, environment, png_claiming
 from .test_cli import ODD_NAMES
 
 pytest.importorskip("pyarrow", reason="needs edge-runtime[ray]")
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of the tests" * 4}  # as the CLI does
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Ray's own imports
     pytest.importorskip("ray", reason="needs edge-runtime[ray]")

@@ -460,6 +460,11 @@ def _predict_on_ray(
     tally: _Tally,
 ) -> None:
     warnings.filterwarnings("ignore", module=r"ray\.")  # of its own deprecations
+    if address is None:
+        # Ray's servers listen on every address: they serve only who has this run's token. It
+        # reads these when it is imported.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = os.urandom(32).hex()
     try:
         from .ray import run
     except ModuleNotFoundError as error:

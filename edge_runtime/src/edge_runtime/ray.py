@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import secrets
 import shutil
 import sys
 import tempfile
@@ -236,9 +235,6 @@ def _connected(address: str | None, cpus: int) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     own = None
     if address is None:
-        # Its servers listen on every address: they serve only who has this process's token.
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         folder = tempfile.gettempdir()
         own = tempfile.mkdtemp(prefix="edge-", dir=folder if len(folder) <= _LONGEST else "/tmp")
         quiet |= {
