@@ -149,7 +149,14 @@ def build(
                 f"{__version__} {architecture} {config} {dataset.variation}"
             ):
                 click.echo(f"going on with the training that {workspace.folder} holds", err=True)
-            trained = train(dataset, architecture, config, _progress(config.epochs), workspace)
+            trained = train(
+                dataset,
+                architecture,
+                config,
+                _progress(config.epochs),
+                workspace,
+                lambda line: click.echo(line, err=True),
+            )
             click.echo(
                 f"kept epoch {trained.best.number}, the best on the validation part", err=True
             )

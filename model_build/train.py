@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from edge_runtime.manifest import InputSpec
 from .augment import StrokeDigits
 from .calibrate import fit_temperature, logits, softmax
 from .data import Dataset
+from .doubt import doubtful
 from .errors import BuildError
 from .network import build_cnn, find_architecture, multiplications
 from .outliers import draw_outliers
@@ -29,6 +30,8 @@ from .workspace import Workspace
 
 VALIDATION_COPIES = 8
 """How often each validation digit is drawn again, so that few images tell epochs apart."""
+LEAST_JUDGING = 20
+"""Epochs after which a network may judge; a shorter training doubts no digit."""
 SAVE_SECONDS = 10
 """The state of the training is kept after an epoch when the last time is longer ago."""
 
@@ -49,8 +52,15 @@ class TrainConfig:
     """Decay, for each step, of the moving average of the weights that is kept."""
     outliers: float = 0.15
     """Generated non-digits, for each digit, that the network learns to doubt."""
+    judges: float = 0.4
+    """Share of the epochs for which the networks that look for doubtful digits are trained."""
     patience: int | None = None
     """Epochs without a better one after which training stops; None never stops early."""
+
+    @property
+    def judging(self) -> int:
+        """Epochs of those networks."""
+        return int(self.epochs * self.judges)
 
     def to_json(self) -> Mapping[str, Any]:
         """The object that stands in the manifest."""
@@ -93,42 +103,73 @@ def train(
     config: TrainConfig = TrainConfig(),
     progress: Callable[[Epoch], object] = lambda epoch: None,
     workspace: Workspace | None = None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> Trained:
     """Train on the dataset's training part; the same arguments give the same weights.
 
     The weights kept are the moving average with the least loss on the validation part.
     workspace: of data that is not the digits: where the state is kept, and taken up again.
+    say: told in a line what is done before the first epoch.
     Raises BuildError for a setting out of range or an architecture that is not known.
     """
     if config.epochs < 1:
         raise BuildError(f"--epochs {config.epochs}: at least 1 is needed")
-    keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.seed)
     if dataset.store is not None:
         return _train_own(dataset, dataset.store, architecture, config, progress, workspace)
     side = find_architecture(architecture).side
     spec = InputSpec(side, side, 1)
-    model = build_cnn(spec, len(dataset.class_names), architecture)
-    examples = _Examples(dataset.strokes(dataset.train, spec), len(dataset.class_names), config)
+    classes = len(dataset.class_names)
+    digits = dataset.strokes(dataset.train, spec)
+    if config.judging >= LEAST_JUDGING:
+
+        def fit(some: StrokeDigits, seed: int) -> keras.Model:
+            keras.utils.set_random_seed(seed)
+            judge = build_cnn(spec, classes, architecture)
+            how = replace(config, epochs=config.judging, seed=seed)
+            _learn(judge, some, classes, how).write_average(judge)
+            return judge
+
+        digits.doubtful = doubtful(digits, dataset.train, fit, config.seed, say)
+        say(
+            f"{digits.doubtful.sum()} of {len(digits.labels)} digits could be taken for others;"
+            " they are shown as they are, not drawn again"
+        )
+        keras.utils.set_random_seed(config.seed)
+    model = build_cnn(spec, classes, architecture)
     check = dataset.strokes(dataset.validation, spec)
     check_rng = np.random.default_rng(config.seed + 1)
     drawn = [check.digits(check_rng) for _ in range(VALIDATION_COPIES)]
     check_tensors = np.concatenate([dataset.tensors(dataset.validation, spec), *drawn])
     check_labels = np.tile(dataset.labels[dataset.validation], VALIDATION_COPIES + 1)
+    record = _Record(model, check_tensors, check_labels)
+    _learn(
+        model, digits, classes, config, lambda learner, loss: progress(record.add(learner, loss))
+    )
+    return record.trained(architecture, spec, config)
 
+
+def _learn(
+    model: keras.Model,
+    digits: StrokeDigits,
+    classes: int,
+    config: TrainConfig,
+    after: Callable[[_Learner, float], object] = lambda learner, loss: None,
+) -> _Learner:
+    """Train on digits that are drawn again; `after` is called with each epoch's mean loss."""
+    examples = _Examples(digits, classes, config)
     rng = np.random.default_rng(config.seed)
     steps = max(1, len(examples.targets) // config.batch_size)
     learner = _Learner(model, config, steps)
-    record = _Record(model, check_tensors, check_labels)
     with ThreadPoolExecutor(1) as pool:  # the next epoch is drawn while this one trains
         coming = pool.submit(examples.epoch, rng)
         for number in range(1, config.epochs + 1):
             tensors, targets = coming.result()
             if number < config.epochs:
                 coming = pool.submit(examples.epoch, rng)
-            loss = learner.epoch(_parts(tensors, targets, config.batch_size, steps))
-            progress(record.add(learner, loss))
-    return record.trained(architecture, spec, config)
+            after(learner, learner.epoch(_parts(tensors, targets, config.batch_size, steps)))
+    return learner
 
 
 def plan(dataset: Dataset, architecture: str, seed: int = 0) -> TrainConfig:
