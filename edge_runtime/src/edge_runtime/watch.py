@@ -146,7 +146,8 @@ def watch(
 
     arguments: of the Classifier. output: the file to which rows are appended. sort_into: where
     each file is moved into a folder of its label. One of the two must be there. reads: what the
-    model reads, a key of ENDINGS. poll: see Arrivals. say: told in a line what a person should know.
+    model reads, a key of ENDINGS. poll: see Arrivals. say: told in a line what a person should
+    know.
 
     Raises EdgeRuntimeError or one of its children, and OSError where rows cannot be written or
     files not be moved; the next run goes on from there.
