@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from model_build.data import load_digits
+from model_build.data import digit_images, load_digits
 
 SIDE = 28
 
@@ -24,7 +24,7 @@ def main() -> None:
     digits = load_digits()
     enlarged = [
         np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-        for image in digits.images
+        for image in digit_images()[0]
     ]
     images = torch.tensor(np.stack(enlarged)[:, None] / np.float32(255))
     labels = torch.tensor(digits.labels)

@@ -5,6 +5,7 @@ Never part of the exported graph. What is drawn goes through the geometry of the
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -226,10 +227,19 @@ class StrokeDigits:
         """
         self.strokes = strokes_from_counts(counts)
         self.labels = labels
+        self.doubtful = np.zeros(len(labels), np.bool_)
+        """(N,): shown as they are only, since drawn again they could be another digit."""
         self.settings = settings
         self._tensors = tensors
         self._side = tensors.shape[1]
         self._preprocessing = preprocessing
+
+    def take(self, index: NDArray[np.integer]) -> StrokeDigits:
+        """Those of the digits, in that order."""
+        some = copy.copy(self)
+        some.strokes, some.labels = self.strokes.take(index), self.labels[index]
+        some.doubtful, some._tensors = self.doubtful[index], self._tensors[index]
+        return some
 
     def digits(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Every digit drawn anew, in order: (N, side, side, 1) uint8 tensors."""
@@ -248,7 +258,7 @@ class StrokeDigits:
         fitted = np.empty_like(self._tensors)
         fitted[coarse] = self.fit(counted_back(canvases[coarse]), rng)
         fitted[~coarse] = self.fit(canvases[~coarse], rng)
-        plain = rng.random(count) < settings.plain
+        plain = (rng.random(count) < settings.plain) | self.doubtful
         fitted[plain] = self._tensors[plain]
         return spoil(fitted, settings, rng)
 

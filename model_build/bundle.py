@@ -65,15 +65,19 @@ def write_bundle(
             artifacts,
             trained.model,
             dataset.name,
-            [dataset.images[i] for i in dataset.test],
+            dataset.sources(dataset.test),
             dataset.test,
             dataset.labels[dataset.test],
             dataset.tensors(dataset.test, trained.input),
+            name=dataset.image_name,
         )
         if parity.failures:
             raise GateError(parity)
         (folder / LABELS_NAME).write_text(labels_text(spec.labels), encoding="utf-8")
         (folder / "parity_report.json").write_text(parity.dumps(), encoding="utf-8")
+        if dataset.findings:
+            lines = [finding.line(len(finding.items)) + "\n" for finding in dataset.findings]
+            (folder / "data_report.txt").write_text("".join(lines), "utf-8", "backslashreplace")
         if c_array:
             write_c_array(spec, folder / "model.int8.tflite", folder / "model.int8.h")
         golden.write(folder, spec, dataset)
@@ -107,10 +111,11 @@ def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:
         [*ARTIFACTS, *(a for a in ORT_ARTIFACTS if manifest.find(a.format, a.precision))],
         keras.models.load_model(bundle / "model.keras"),
         dataset.name,
-        [dataset.images[i] for i in dataset.test],
+        dataset.sources(dataset.test),
         dataset.test,
         dataset.labels[dataset.test],
         dataset.tensors(dataset.test, spec.input),
+        name=dataset.image_name,
     )
 
 
@@ -162,6 +167,7 @@ def _training(trained: Trained, dataset: Dataset) -> Mapping[str, Any]:
         "train_images": len(dataset.train),
         "validation_images": len(dataset.validation),
         "test_images": len(dataset.test),
+        "augmentation": dataset.variation,
         "architecture": trained.architecture,
         "parameters": trained.model.count_params(),
         "settings": trained.config.to_json(),

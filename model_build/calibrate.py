@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .data import Dataset
 from .network import LOGITS
 from .outliers import draw_outliers
+from .pipeline import checks
 
 if TYPE_CHECKING:
     from .train import Trained
@@ -36,9 +37,9 @@ class Calibration:
     min_score: float
     """Recommended minimum score, a probability in [0, 1]."""
     kept: float
-    """Share of the right readings of digits drawn again that are at or above `min_score`."""
+    """Share of the right readings, of digits drawn again, that are at or above `min_score`."""
     refused: float
-    """Share of generated non-digits below `min_score`."""
+    """Share of generated non-digits below `min_score`; of other data, of the wrong readings."""
 
     def to_json(self) -> Mapping[str, Any]:
         """The object that stands in the manifest."""
@@ -68,14 +69,18 @@ def softmax(values: Floats) -> Floats:
     return normalised
 
 
-def fit_temperature(values: Floats, labels: NDArray[np.int64]) -> float:
+def fit_temperature(values: Floats, labels: NDArray[np.int64], doubt: float = 0.0) -> float:
     """The temperature with the least negative log-likelihood (Guo et al., 2017).
 
-    values: (N, classes) logits; labels: (N,).
+    values: (N, classes) logits; labels: (N,). doubt: the share of each label that is spread over
+    all classes, so that a few readings that are all right do not claim certainty (Platt, 1999).
     """
     candidates = np.geomspace(0.1, 10, 100)
     rows = np.arange(len(labels))
-    losses = [-np.log(softmax(values / t)[rows, labels] + 1e-12).mean() for t in candidates]
+    losses = []
+    for temperature in candidates:
+        logs = np.log(softmax(values / temperature) + 1e-12)
+        losses.append(-(1 - doubt) * logs[rows, labels].mean() - doubt * logs.mean())
     return float(candidates[int(np.argmin(losses))])
 
 
@@ -116,9 +121,11 @@ def calibrate(trained: Trained, dataset: Dataset) -> Calibration:
     """Fit the temperature on the validation part, fold it into the model, choose a minimum score.
 
     The validation digits are few and nearly all read right, so they are also drawn again, as
-    training draws; both kinds weigh the same.
+    training draws; both kinds weigh the same. Other data is taken as `pipeline.checks` gives it.
     """
     spec = trained.input
+    if dataset.store is not None:
+        return _calibrate_own(trained, dataset)
     source = dataset.strokes(dataset.validation, spec)
     rng = np.random.default_rng(trained.config.seed + 2)
     drawn = [source.digits(rng) for _ in range(DRAWN_COPIES)]
@@ -143,4 +150,22 @@ def calibrate(trained: Trained, dataset: Dataset) -> Calibration:
         min_score=min_score,
         kept=float((right >= min_score).mean()),
         refused=float((others.max(axis=1) < min_score).mean()),
+    )
+
+
+def _calibrate_own(trained: Trained, dataset: Dataset) -> Calibration:
+    tensors, labels = checks(dataset, trained.input, trained.config.seed + 2)
+    values = logits(trained.model, tensors)
+    temperature = fit_temperature(values, labels, 1 / (len(dataset.validation) + 2))
+    fold_temperature(trained.model, temperature)
+    readings = softmax(values / temperature)
+    right = readings.argmax(axis=1) == labels
+    scores = readings.max(axis=1)
+    min_score = float(np.floor(np.quantile(scores[right], 1 - KEPT) * 100) / 100)
+    return Calibration(
+        temperature=temperature,
+        images=len(values),
+        min_score=min_score,
+        kept=float((scores[right] >= min_score).mean()),
+        refused=float((scores[~right] < min_score).mean()) if not right.all() else 1.0,
     )

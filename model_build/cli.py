@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from edge_runtime import BundleError, EdgeRuntimeError
+from edge_runtime.manifest import PLURALS, Manifest
 
 from . import __version__
 from .errors import BuildError, GateError
@@ -25,7 +27,11 @@ EXIT_GATE = 4
 EXIT_INTERRUPTED = 130
 
 data_option = click.option(
-    "--data", metavar="digits|PATH", default="digits", show_default=True, help="The examples."
+    "--data",
+    metavar="digits|PATH",
+    default="digits",
+    show_default=True,
+    help="The examples: a folder per class (images, .wav, .npy), IDX, .npz, .npy, .csv.",
 )
 seed_option = click.option(
     "--seed", metavar="N", type=int, default=0, show_default=True, help="Same seed, same bytes."
@@ -55,9 +61,30 @@ def main() -> None:
     help="Where bundles stand.",
 )
 @click.option(
-    "--architecture", metavar="NAME", default="compact", show_default=True, help="compact or lenet."
+    "--architecture",
+    metavar="NAME",
+    help="compact, lenet or grid. Default: compact for the digits, else grid.",
 )
 @click.option("--epochs", metavar="N", type=int, help="Fewer is quicker and less accurate.")
+@click.option("--batch-size", metavar="B", type=click.IntRange(1), help="Images a step.")
+@click.option(
+    "--learning-rate", metavar="R", type=click.FloatRange(0, min_open=True), help="The highest."
+)
+@click.option(
+    "--size",
+    metavar="N",
+    type=click.IntRange(8, 1024),
+    help="The input's longer side in pixels. Default: that of most images, at most 96.",
+)
+@click.option(
+    "--channels", metavar="1|3", type=click.Choice(["1", "3"]), help="Grey or colour for all."
+)
+@click.option(
+    "--augment",
+    metavar="NAME",
+    help="For images warp (turned, zoomed, moved), photo (and in other light), mirror"
+    " (and left to right); sound; series; none. Default: photo for colour, else warp.",
+)
 @seed_option
 @click.option("--c-array", is_flag=True, help="The int8 TFLite also as a C header.")
 @click.option("--ort", is_flag=True, help="ORT files too, for a reduced onnxruntime build.")
@@ -66,8 +93,13 @@ def build(
     data: str,
     name: str | None,
     output: Path,
-    architecture: str,
+    architecture: str | None,
     epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+    size: int | None,
+    channels: str | None,
+    augment: str | None,
     seed: int,
     c_array: bool,
     ort: bool,
@@ -79,7 +111,7 @@ def build(
     and nothing is written; an existing bundle stays as it is.
     """
     with _errors_as_exits("verification failed; no bundle was written, an existing one stays"):
-        name = name or Path(data).name
+        name = name or _name_of(data)
         if name != Path(name).name or name.startswith("."):
             raise BuildError(f"--name {name}: give a plain folder name")
         target = output / name
@@ -88,25 +120,53 @@ def build(
         _load_tensorflow()
         from .bundle import refuse_existing, write_bundle
         from .calibrate import calibrate
-        from .data import load_data
-        from .train import TrainConfig, train
+        from .data import DataOptions, load_data
+        from .train import plan, train
+        from .workspace import Workspace
 
         refuse_existing(target, force)
-        dataset = load_data(data)
-        config = TrainConfig(seed=seed) if epochs is None else TrainConfig(epochs=epochs, seed=seed)
-        click.echo(
-            f"{dataset.about}: {len(dataset.train)} train, {len(dataset.validation)} validate,"
-            f" {len(dataset.test)} test",
-            err=True,
-        )
-        trained = train(dataset, architecture, config, _progress(config.epochs))
-        click.echo(f"kept epoch {trained.best.number}, the best on the validation part", err=True)
-        calibration = calibrate(trained, dataset)
-        click.echo("exporting and verifying ...", err=True)
-        parity = write_bundle(
-            trained, dataset, calibration, target, force=force, c_array=c_array, ort=ort
-        )
-        click.echo(f"the {parity.images} test images through every artifact:\n")
+        _ignore_decoder_warnings()
+        workspace = None if data == "digits" else Workspace(target)
+        with workspace or nullcontext():
+            options = DataOptions(size, int(channels) if channels else None, augment)
+            dataset = load_data(data, options, workspace=workspace, progress=_looking())
+            for finding in dataset.findings:
+                click.echo(f"  {finding.line()}", err=True)
+            architecture = architecture or ("compact" if workspace is None else "grid")
+            config = plan(dataset, architecture, seed)
+            config = replace(
+                config,
+                epochs=config.epochs if epochs is None else epochs,
+                batch_size=batch_size or config.batch_size,
+                learning_rate=learning_rate or config.learning_rate,
+            )
+            click.echo(
+                f"{dataset.about}: {len(dataset.train)} train, {len(dataset.validation)} validate,"
+                f" {len(dataset.test)} test",
+                err=True,
+            )
+            if workspace is not None and workspace.keeps_training(
+                f"{__version__} {architecture} {config} {dataset.variation}"
+            ):
+                click.echo(f"going on with the training that {workspace.folder} holds", err=True)
+            trained = train(
+                dataset,
+                architecture,
+                config,
+                _progress(config.epochs),
+                workspace,
+                lambda line: click.echo(line, err=True),
+            )
+            click.echo(
+                f"kept epoch {trained.best.number}, the best on the validation part", err=True
+            )
+            calibration = calibrate(trained, dataset)
+            click.echo("exporting and verifying ...", err=True)
+            parity = write_bundle(
+                trained, dataset, calibration, target, force=force, c_array=c_array, ort=ort
+            )
+        things = PLURALS[dataset.preprocessing.reads]
+        click.echo(f"the {parity.images} test {things} through every artifact:\n")
         click.echo(parity.table())
         click.echo(f"\n{target} is written; edge-runtime predict --model {target} FOLDER")
 
@@ -121,7 +181,9 @@ def verify(bundle: Path, data: str) -> None:
         from .bundle import verify_bundle
         from .data import load_data
 
-        parity = verify_bundle(bundle, load_data(data))
+        like = Manifest.load(bundle).spec
+        _ignore_decoder_warnings()
+        parity = verify_bundle(bundle, load_data(data, like=like, progress=_looking()))
         if parity.failures:
             raise GateError(parity)
         click.echo(parity.table())
@@ -220,6 +282,30 @@ def _load_tensorflow() -> None:
         import tensorflow  # noqa: F401
 
 
+def _ignore_decoder_warnings() -> None:
+    """What Pillow warns of shows in the findings."""
+    from edge_runtime.preprocess import ignore_decoder_warnings
+
+    ignore_decoder_warnings()
+
+
+def _name_of(data: str) -> str:
+    """What a bundle is called that was not given a name."""
+    path = Path(data).resolve()
+    return path.name if data == "digits" or path.is_dir() else path.name.partition(".")[0]
+
+
+def _looking() -> Callable[[int, int], None]:
+    """A line that is written over, on a terminal only."""
+    live = sys.stderr.isatty()
+
+    def show(done: int, total: int) -> None:
+        if live:
+            click.echo(f"\rlooking at {done:,} of {total:,}\x1b[K", err=True, nl=done == total)
+
+    return show
+
+
 def _progress(epochs: int) -> Callable[[Epoch], None]:
     """A line that is written over on a terminal; elsewhere one line for every tenth epoch."""
     live = sys.stderr.isatty()
@@ -258,7 +344,7 @@ def _errors_as_exits(gate_failed: str = "verification failed") -> Iterator[None]
     except OSError as error:
         _stop(EXIT_USAGE, f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
-        _stop(EXIT_INTERRUPTED, "interrupted; nothing was written")
+        _stop(EXIT_INTERRUPTED, "interrupted; no bundle was written")
 
 
 def _stop(status: int, message: str) -> NoReturn:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from PIL import Image, ImageOps
 from edge_runtime import Classifier
 from edge_runtime.golden import GOLDEN_NAME
 from edge_runtime.manifest import ModelSpec
+from edge_runtime.wav import Sound
 
 from .data import Dataset
 
@@ -34,7 +37,7 @@ _QUARTER_TURN_RIGHT = 6  # "turn by 90 degrees clockwise to see it upright"
 class _Case:
     name: str
     about: str
-    encode: Callable[[Image.Image], bytes]
+    encode: Callable[[Any], bytes]
     tolerance: int = ROUNDING_TOLERANCE
 
 
@@ -43,10 +46,13 @@ def write(folder: Path, spec: ModelSpec, dataset: Dataset) -> None:
     classifier = Classifier(folder / "model.onnx")
     (folder / "golden").mkdir()
     vectors = []
-    ink = spec.preprocessing.kind == "ink"
-    cases = _INK_CASES if ink else _PLAIN_CASES
+    kind = spec.preprocessing.kind
+    cases = _INK_CASES if kind == "ink" else _CASES[spec.preprocessing.reads]
     for case, position in zip(cases, _one_per_class(dataset), strict=False):
-        encoded = case.encode(Image.fromarray(dataset.images[position]))
+        example = dataset.images[position]
+        if spec.preprocessing.reads == "image":
+            example = Image.fromarray(example)
+        encoded = case.encode(example)
         (folder / "golden" / case.name).write_bytes(encoded)
         tensor = classifier.tensor(encoded)
         (reading,) = classifier.read_tensors(tensor[None])
@@ -139,3 +145,39 @@ _PLAIN_CASES = (
     _Case("2.webp", "WebP", lambda i: _encoded(i, "WEBP"), LOSSY_TOLERANCE),
     _Case("3.bmp", "BMP", lambda i: _encoded(i, "BMP")),
 )
+
+
+def _wav(sound: Sound, form: int, dtype: str, scale: float, channels: int = 1) -> bytes:
+    """A WAV file of PCM (form 1) or float (3) samples; `scale` is full scale."""
+    samples = np.clip(sound.samples, -1, 1 - 1 / scale) * scale
+    values = np.repeat(samples[:, None], channels, axis=1)
+    if form == 1:
+        values = np.rint(values)
+    data = values.astype(dtype).tobytes()
+    size = np.dtype(dtype).itemsize
+    head = struct.pack(
+        "<4sIHHIIHH4sI",
+        *(b"fmt ", 16, form, channels, sound.rate, sound.rate * channels * size, channels * size),
+        *(8 * size, b"data", len(data)),
+    )
+    return struct.pack("<4sI4s", b"RIFF", 4 + len(head) + len(data), b"WAVE") + head + data
+
+
+def _npy(values: NDArray[Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, values, allow_pickle=False)
+    return stream.getvalue()
+
+
+_SOUND_CASES = (
+    _Case("0.wav", "16-bit", lambda s: _wav(s, 1, "<i2", 32768.0)),
+    _Case("1.wav", "32-bit float", lambda s: _wav(s, 3, "<f4", 1e9)),
+    _Case("2.wav", "two channels", lambda s: _wav(s, 1, "<i2", 32768.0, 2)),
+    _Case("3.wav", "32-bit", lambda s: _wav(s, 1, "<i4", 2147483648.0)),
+)
+_SERIES_CASES = (
+    _Case("0.npy", "as stored", _npy),
+    _Case("1.npy", "64-bit float", lambda v: _npy(v.astype("<f8"))),
+    _Case("2.npy", "other byte order", lambda v: _npy(v.astype(">f8"))),
+)
+_CASES = {"image": _PLAIN_CASES, "sound": _SOUND_CASES, "series": _SERIES_CASES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ class Architecture:
 
     about: str
     side: int
-    """Height and width of the input, in pixels."""
+    """Height and width of the digits, in pixels; other data comes in a size of its own."""
     layers: Callable[[keras.KerasTensor], keras.KerasTensor]
     """From scaled values in [0, 1] to the features that the classes are read from."""
 
@@ -77,7 +78,44 @@ def _lenet(x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Dropout(0.3)(x)
 
 
+def _grid(x: keras.KerasTensor) -> keras.KerasTensor:
+    """As deep as the input is large: each stage halves the sides and ends in a residual.
+
+    An axis is halved until 8 or fewer values are left, and kernels do not reach along an axis
+    of one value, so that a series, a grid of one row, gets one-dimensional kernels.
+    """
+    x = _convolve(x, 16, [2 if side > 40 else 1 for side in x.shape[1:3]])
+    width, widest = 32, 128 if min(x.shape[1:3]) > 1 else 64
+    while True:
+        x = _convolve(x, width, [2 if side > 8 else 1 for side in x.shape[1:3]])
+        inner = _convolve(x, width, [1, 1], relu=False)
+        x = layers.ReLU()(layers.Add()([x, inner]))
+        if max(x.shape[1:3]) <= 8:
+            break
+        width = min(2 * width, widest)
+    x = layers.GlobalAveragePooling2D()(x)
+    return layers.Dropout(0.3)(x)
+
+
+def _convolve(
+    x: keras.KerasTensor, width: int, strides: list[int], relu: bool = True
+) -> keras.KerasTensor:
+    kernel = [1 if side == 1 else 3 if min(x.shape[1:3]) > 1 else 7 for side in x.shape[1:3]]
+    x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization(momentum=0.95)(x)
+    return layers.ReLU()(x) if relu else x
+
+
+def multiplications(model: keras.Model) -> int:
+    """How many a reading takes, about: those of its convolutions."""
+    convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    return sum(
+        math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape) for layer in convolutions
+    )
+
+
 ARCHITECTURES = {
-    "compact": Architecture("five small convolutions, the default", 16, _compact),
+    "compact": Architecture("five small convolutions, for the digits", 16, _compact),
     "lenet": Architecture("two 5x5 convolutions and 320 features", 28, _lenet),
+    "grid": Architecture("as deep as the input is large, for other data", 28, _grid),
 }

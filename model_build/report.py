@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.manifest import ModelSpec
-from edge_runtime.preprocess import decode
+from edge_runtime.files import MAX_PIXELS
+from edge_runtime.manifest import PLURALS, ModelSpec
+from edge_runtime.readers import reader
 
 from .calibrate import Calibration, calibration_error, logits, reliability, softmax
 from .data import Dataset
@@ -20,6 +22,8 @@ from .train import Epoch, Trained
 from .verify import ParityReport
 
 CARD_NAME = "MODEL_CARD.md"
+_NAMED_CLASSES = 40
+"""More classes than this have no names and no counts in the confusion matrix."""
 _LIMITS = {
     "ink": (
         "Reads one handwritten digit in an image. Print, several digits in one image, and"
@@ -28,7 +32,16 @@ _LIMITS = {
         " Use the minimum score, and check on images of your own before you rely on it."
     )
 }
-_PLAIN_LIMIT = "Knows only the classes above: it answers with one of them for any image."
+_DIGITS_FITTED = "half of them of the digits as they are,\nhalf of them of the digits drawn again"
+_DIGITS_KEPT = """On the
+validation images drawn again it keeps {kept:.1%} of the right readings; of generated
+non-digits (noise, textures, turned digits, pairs, scribbles) it refuses \
+{refused:.1%} as `unknown`."""
+_OWN_FITTED = "of the\nexamples as they are and, where these are few, varied as in training"
+_OWN_KEPT = """On those
+readings it keeps {kept:.1%} of the right ones and refuses {refused:.1%} of the wrong ones
+as `unknown`. What belongs to no class was not tried."""
+_PLAIN_LIMIT = "Knows only the classes above: it answers with one of them for any {}."
 
 
 def write(
@@ -40,6 +53,7 @@ def write(
     spec: ModelSpec,
 ) -> None:
     """Write `MODEL_CARD.md` and its pictures into the bundle being built."""
+    reads = spec.preprocessing.reads
     tensors = dataset.tensors(dataset.test, trained.input)
     labels = dataset.labels[dataset.test]
     probabilities = softmax(logits(trained.model, tensors))
@@ -49,12 +63,13 @@ def write(
     unsure = np.argsort(probabilities.max(1) - (probabilities.argmax(1) != labels), kind="stable")
     draw_readings(
         folder / "hardest.png",
-        [dataset.images[i] for i in dataset.test[unsure[:24]]],
+        dataset.picked(dataset.test[unsure[:24]]) if reads == "image" else tensors[unsure[:24]],
         [
-            f"{spec.labels[labels[i]]} as {spec.labels[probabilities[i].argmax()]},"
+            f"{_short(spec.labels[labels[i]])} as {_short(spec.labels[probabilities[i].argmax()])},"
             f" {probabilities[i].max():.2f}"
             for i in unsure[:24]
         ],
+        reads,
     )
     draw_golden(folder / "preprocessing.png", folder / "golden", spec)
     history = json.dumps([asdict(epoch) for epoch in trained.history], indent=1)
@@ -81,10 +96,19 @@ def _card(
     wrong = round((1 - keras.accuracy) * parity.images)
     shape = "x".join(map(str, spec.input.shape))
     labels = ", ".join(spec.labels)
-    limits = _LIMITS.get(spec.preprocessing.kind, _PLAIN_LIMIT)
+    reads = spec.preprocessing.reads
+    things = PLURALS[reads]
+    limits = _LIMITS.get(spec.preprocessing.kind, _PLAIN_LIMIT.format(reads))
+    if dataset.store is None:
+        fitted, kept = _DIGITS_FITTED, _DIGITS_KEPT
+    else:
+        fitted, kept = _OWN_FITTED, _OWN_KEPT
+    scan = (
+        "\nWhat the scan of the data found is in `data_report.txt`.\n" if dataset.findings else ""
+    )
     return f"""# {spec.name} {spec.version}
 
-A small image classifier: {labels}.
+A small classifier of {things}: {labels}.
 
 | | |
 | --- | --- |
@@ -96,10 +120,10 @@ A small image classifier: {labels}.
 | Preprocessing | `{spec.preprocessing.kind}`, done by edge-runtime |
 | Training | {trained.config.epochs} epochs, seed {trained.config.seed}; epoch \
 {trained.best.number} was kept |
-
+{scan}
 ## Accuracy
 
-Read wrong: {wrong} of the {parity.images} test images. Each export was run on all of them,
+Read wrong: {wrong} of the {parity.images} test {things}. Each export was run on all of them,
 {", ".join(map(str, parity.batch_sizes[:-1]))} and {parity.batch_sizes[-1]} at a time:
 
 | artifact | precision | bytes | accuracy | agrees with Keras | largest difference |
@@ -108,27 +132,24 @@ Read wrong: {wrong} of the {parity.images} test images. Each export was run on a
 
 ![Confusion matrix](confusion.png)
 
-The test images that it finds hardest, mistakes first (label as reading, score):
+The test {things} that it finds hardest, mistakes first (label as reading, score):
 
 ![Hardest test images](hardest.png)
 
-What the network sees of the golden images, which are files of many kinds:
+What the network sees of the golden {things}, which are files of many kinds:
 
 ![Golden images and their tensors](preprocessing.png)
 
 ## Probabilities
 
 Calibrated by temperature {calibration.temperature:.3f}, folded into the last layer. It was fitted
-on {calibration.images:,} readings of the validation part: half of them of the digits as they are,
-half of them of the digits drawn again. Expected calibration error on the test
-images: {error:.2%} (15 bins).
+on {calibration.images:,} readings of the validation part: {fitted}.
+Expected calibration error on the test {things}: {error:.2%} (15 bins).
 
 ![Reliability](reliability.png)
 
-**Recommended minimum score: {spec.min_score:g}** (`edge-runtime predict --min-score`). On the
-validation images drawn again it keeps {calibration.kept:.1%} of the right readings; of generated
-non-digits (noise, textures, turned digits, pairs, scribbles) it refuses \
-{calibration.refused:.1%} as `unknown`.
+**Recommended minimum score: {spec.min_score:g}** (`edge-runtime predict --min-score`). \
+{kept.format(kept=calibration.kept, refused=calibration.refused)}
 
 ## Training
 
@@ -161,9 +182,11 @@ def draw_confusion(
     """Counts of label (row) and reading (column)."""
     table = np.zeros((len(names), len(names)), dtype=int)
     np.add.at(table, (labels, found), 1)
-    figure, axes = _figure(4.6, 4.4)
+    many = len(names) > _NAMED_CLASSES
+    side = 8 if many else max(4.6, 0.35 * len(names))
+    figure, axes = _figure(side, side - 0.2)
     axes.imshow(np.sqrt(table), cmap="Blues")
-    for row, column in zip(*np.nonzero(table), strict=True):
+    for row, column in () if many else zip(*np.nonzero(table), strict=True):
         light = row == column
         axes.text(
             column,
@@ -173,8 +196,11 @@ def draw_confusion(
             va="center",
             color="white" if light else "firebrick",
         )
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names)
+    if not many:
+        shown = [_short(name) for name in names]
+        upright = max(map(len, shown)) > 3
+        axes.set_xticks(range(len(names)), shown, rotation=90 if upright else 0)
+        axes.set_yticks(range(len(names)), shown)
     axes.set(xlabel="read as", ylabel="label")
     _save(figure, path)
 
@@ -199,8 +225,13 @@ def draw_reliability(
     _save(figure, path)
 
 
-def draw_readings(path: Path, images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> None:
-    """A contact sheet, eight to a row."""
+def draw_readings(
+    path: Path,
+    images: Sequence[Any] | NDArray[np.uint8],
+    captions: Sequence[str],
+    reads: str = "image",
+) -> None:
+    """A contact sheet, eight to a row; of sounds and series their tensors."""
     from matplotlib.figure import Figure
 
     across = 8
@@ -209,7 +240,7 @@ def draw_readings(path: Path, images: Sequence[NDArray[np.uint8]], captions: Seq
     for place, axes in enumerate(figure.subplots(down, across, squeeze=False).flat):
         axes.set_axis_off()
         if place < len(images):
-            axes.imshow(images[place], cmap="gray", vmin=0, vmax=255)
+            _show(axes, images[place], reads)
             axes.set_title(captions[place], fontsize=8)
     _save(figure, path)
 
@@ -218,19 +249,41 @@ def draw_golden(path: Path, golden: Path, spec: ModelSpec) -> None:
     """Each golden image above its tensor and its reading."""
     from matplotlib.figure import Figure
 
+    reads = spec.preprocessing.reads
     vectors = json.loads((golden / "golden.json").read_text(encoding="utf-8"))
-    figure = Figure(figsize=(len(vectors) * 0.95, 2.5), layout="constrained")
+    wide = 0.95 if reads == "image" else 2
+    figure = Figure(figsize=(len(vectors) * wide, 2.5), layout="constrained")
     rows = figure.subplots(2, len(vectors), squeeze=False)
     for vector, above, below in zip(vectors, *rows, strict=True):
-        pixels = decode(golden / vector["image"])
-        above.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        found = reader(reads).decode(golden / vector["image"], MAX_PIXELS)
+        if reads == "image":
+            above.imshow(found, cmap="gray", vmin=0, vmax=255)
+        else:
+            above.plot(found.samples if reads == "sound" else found, linewidth=0.5)
         above.set_title(vector["about"].replace(", ", ",\n").replace(" ", "\n", 1), fontsize=7)
         tensor = np.array(vector["tensor"], dtype=np.uint8).reshape(spec.input.shape)
-        below.imshow(np.broadcast_to(tensor, (*tensor.shape[:2], 3)))
-        below.set_title(vector["label"], fontsize=9, y=-0.4)
+        _show(below, tensor, reads)
+        below.set_title(_short(vector["label"]), fontsize=9, y=-0.4)
     for axes in rows.flat:
         axes.set_axis_off()
     _save(figure, path)
+
+
+def _show(axes: Any, example: NDArray[np.uint8], reads: str) -> None:
+    """An image; a spectrogram, its lowest band below; or the lines of a series."""
+    if reads == "series":
+        axes.plot(example[0], linewidth=0.7)
+        axes.set_ylim(0, 255)
+    elif reads == "sound":
+        axes.imshow(example[::-1, :, 0], cmap="magma", vmin=0, vmax=255, aspect="auto")
+    else:
+        axes.imshow(example, cmap="gray", vmin=0, vmax=255)
+
+
+def _short(name: str) -> str:
+    """A class name that fits a picture, without the signs that would be taken for formulas."""
+    name = name.replace("$", r"\$")
+    return name if len(name) <= 16 else name[:15] + "…"
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
@@ -243,4 +296,6 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path, dpi=100, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph ", UserWarning)  # class names may be of any script
+        figure.savefig(path, dpi=100, metadata={"Software": None})

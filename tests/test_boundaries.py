@@ -25,8 +25,9 @@ NEVER_ON_THE_DEVICE = {
 ONLY_IN = {
     **{"PIL": {"preprocess", "ink", "plain_png"}, "onnxruntime": {"classifier"}, "click": {"cli"}},
     "cryptography": {"signature"},
+    **{"ray": {"ray"}, "pyarrow": {"parts", "ray", "storage"}, "fsspec": {"storage"}},
 }
-EXTRAS = {"cryptography"}
+EXTRAS = {"cryptography", "ray", "pyarrow", "fsspec"}
 DEVICE_LIBRARIES = {"numpy", *ONLY_IN} - EXTRAS
 # Modules without a test file of their own, and the one whose tests exercise them.
 TESTED_BY = {

@@ -50,7 +50,7 @@ def test_a_perturbed_artifact_fails_and_its_images_are_named(built, model, datas
     [
         (Gates(fp32_difference=0), "model.tflite"),
         (Gates(float16_difference=0), "model.float16.tflite"),
-        (Gates(int8_accuracy_loss=-1), "model.int8.onnx"),
+        (Gates(int8_accuracy_loss=-1, int8_images=-70), "model.int8.onnx"),
     ],
 )
 def test_each_gate_can_fail(built, model, dataset, spec, gates, path):

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import http.client
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,43 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number % 97 == 6:
             target.write_bytes(b"")
     return top
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The URI of a bucket on an S3 server of this machine, which the environment points to."""
+    pytest.importorskip("moto", reason="needs moto, an S3 server")
+    serve = (
+        "import sys; from moto.server import ThreadedMotoServer as S; s = S('127.0.0.1', 0);"
+        " s.start(); print(s.get_host_and_port()[1], file=sys.stderr); sys.stdin.read(); s.stop()"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", serve],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdin
+    assert server.stderr
+    line = ""
+    while not line.strip().isdigit():
+        line = server.stderr.readline()
+        assert server.poll() is None
+    log = threading.Thread(target=server.stderr.read)
+    log.start()
+    address = f"127.0.0.1:{line.strip()}"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+            patch.setenv(f"AWS_{name}", "test")
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
+        connection.request("PUT", "/bucket", body=b"")
+        assert connection.getresponse().status == 200
+        connection.close()
+        yield "s3://bucket"
+    server.stdin.close()
+    server.wait(TIMEOUT)
+    log.join()
+    server.stderr.close()

@@ -13,6 +13,7 @@ import edge_runtime
 from .helpers import EXECUTABLE, GOLDEN, TIMEOUT, environment
 
 HEAVY = {"click", "PIL", "numpy", "onnxruntime"}
+EXTRAS = {"ray", "pyarrow", "fsspec"}
 
 
 def modules_imported_by(code: str, home: Path) -> set[str]:
@@ -30,7 +31,7 @@ def modules_imported_by(code: str, home: Path) -> set[str]:
 def test_importing_the_package_imports_nothing_heavy(home: Path) -> None:
     imported = modules_imported_by("import edge_runtime, edge_runtime.manifest", home)
     assert "edge_runtime" in imported
-    assert not HEAVY & imported
+    assert not (HEAVY | EXTRAS) & imported
 
 
 def test_using_the_library_never_imports_the_command_line(home: Path) -> None:
@@ -83,3 +84,28 @@ def test_every_public_name_is_there_and_others_are_not() -> None:
         assert getattr(edge_runtime, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'Classifer'"):
         _ = edge_runtime.Classifer
+
+
+def test_without_ray_the_engine_is_one_line_that_names_the_extra(
+    home: Path, tmp_path: Path
+) -> None:
+    arguments = ["edge-runtime", "predict", "in", "--engine", "ray", "-o", "out"]
+    code = f"""
+import sys
+sys.modules["ray"] = None
+sys.argv = {arguments}
+from edge_runtime.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment(home),
+        cwd=tmp_path,
+        timeout=TIMEOUT,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "pip install 'edge-runtime[ray]'" in line
+    assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 
 from .errors import EdgeRuntimeError
-from .files import ENDINGS
+from .files import ENDINGS, has_ending
 from .inotify import Inotify
 from .sinks import written
 
@@ -175,4 +175,4 @@ class Arrivals:
                 self._note(name, now or "")
 
     def _counts(self, name: str) -> bool:
-        return not name.startswith(".") and os.path.splitext(name)[1].lower() in self._endings
+        return not name.startswith(".") and has_ending(name, self._endings)

@@ -15,9 +15,15 @@ from .workers import chunked, work_in_order, worth_workers
 
 
 def classify_chunk(
-    classifier: Classifier, paths: Iterable[str], max_pixels: int = MAX_PIXELS
+    classifier: Classifier,
+    paths: Iterable[str],
+    max_pixels: int = MAX_PIXELS,
+    source: Callable[[str], str | bytes] = str,
 ) -> list[Result]:
-    """Read the files, run the model once over those that could be read; one Result for each."""
+    """Read the files, run the model once over those that could be read; one Result for each.
+
+    `source` is called once for each path, in their order: the path to open or the file's bytes.
+    """
     spec, how = classifier.spec.input, classifier.spec.preprocessing
     decode, _, locate, stack = classifier.reader
     results: list[Result | None] = []
@@ -26,7 +32,7 @@ def classify_chunk(
     for path in paths:
         names.append(path)
         try:
-            located.append(locate(decode(path, max_pixels), spec, how))
+            located.append(locate(decode(source(path), max_pixels), spec, how))
             results.append(None)
         except InputError as error:
             results.append(Result(path, error.status, None, str(error)))
@@ -75,13 +81,22 @@ def start_classifying(
 
     Raises BundleError.
     """
-    classifier = Classifier(**arguments)
+    classifier = own_classifier(**arguments)
+    return lambda paths: classify_chunk(classifier, paths, max_pixels)
+
+
+def own_classifier(*arguments: Any, **named: Any) -> Classifier:
+    """A Classifier for a process of this package's own: ready to read files, and quiet about them.
+
+    Raises BundleError.
+    """
+    classifier = Classifier(*arguments, **named)
     if classifier.spec.preprocessing.reads == "image":
         from .preprocess import ignore_decoder_warnings
 
         ignore_decoder_warnings()
     _ = classifier.reader  # its libraries are loaded here, not while a file is read
-    return lambda paths: classify_chunk(classifier, paths, max_pixels)
+    return classifier
 
 
 def _lost(path: str, reason: str) -> list[Result]:

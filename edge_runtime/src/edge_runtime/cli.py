@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -21,6 +22,7 @@ from .errors import BundleError, EdgeRuntimeError, OutputError
 if TYPE_CHECKING:
     from .classifier import Precision
     from .manifest import ModelSpec
+    from .parts import Done, PartFormat
     from .rows import RowMaker, Rows
     from .sinks import Format
 
@@ -62,8 +64,8 @@ def main() -> None:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["csv", "jsonl"]),
-    help="Default: by the ending of FILE, else csv.",
+    type=click.Choice(["csv", "jsonl", "parquet"]),
+    help="Default: by the ending of FILE, else csv (parquet with Ray).",
 )
 @click.option("--recursive/--no-recursive", default=True, help="Enter folders inside folders.")
 @click.option("--all-files", is_flag=True, help="In folders, take files of every ending.")
@@ -119,6 +121,14 @@ def main() -> None:
     show_default="64000000",
     help="Larger images are 'too_large'; so are sounds of more samples.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="With ray, PATH may be a URI (s3://...), FILE is a folder or URI of parts.",
+)
+@click.option("--address", metavar="HOST:PORT", help="The Ray cluster. Default: this machine.")
 @click.option("--resume", is_flag=True, help="Go on after the rows that FILE already holds.")
 @click.option(
     "--max-failure-rate",
@@ -131,7 +141,7 @@ def predict(
     paths: tuple[str, ...],
     model: str | None,
     output: str,
-    format_: Format | None,
+    format_: PartFormat | None,
     recursive: bool,
     all_files: bool,
     top_k: int,
@@ -141,6 +151,8 @@ def predict(
     threads: int,
     precision: Precision,
     max_pixels: int | None,
+    engine: str,
+    address: str | None,
     resume: bool,
     max_failure_rate: float | None,
     quiet: bool,
@@ -153,6 +165,7 @@ def predict(
     """
     if resume and output == "-":
         raise click.UsageError("--resume needs -o FILE, the output to go on with")
+    _check_engine(engine, address, output, format_, paths)
     with _errors_as_exits(
         "interrupted" if output == "-" else "interrupted; --resume goes on from here"
     ):
@@ -169,31 +182,43 @@ def predict(
             "min_score": min_score,
             "threads": threads,
         }
-        format_ = format_ or ("jsonl" if output.endswith(".jsonl") else "csv")
         spec = _spec(arguments)
         reads = spec.preprocessing.reads
-        sink = Sink(format_, min(top_k, len(spec.labels)))
-        maker = RowMaker(arguments, sink, max_pixels or MAX_PIXELS)
         tally = _Tally(quiet, PLURALS[reads])
-        files = walk(
-            _named(paths),
-            recursive=recursive,
-            all_files=all_files,
-            endings=ENDINGS[reads],
-            passed_over=tally.pass_over,
-        )
-        with _open_output(output, resume) as stream:
-            if resume:
-                files = _after_earlier_rows(files, maker, spec.labels, stream, output, tally)
-            earlier = resume and bool(stream.tell())
-            chunks = rows_in_order(maker, files, batch_size, workers or available_cpus())
-            try:
-                header = b"" if earlier else sink.header()
-                replace = not earlier and output != "-"
-                _write_rows(tally.count(chunks), header, stream, replace)
-            except KeyboardInterrupt:
-                tally.finish()
-                raise
+        format_ = format_ or _format_of(output, "csv" if engine == "local" else "parquet")
+        if engine == "ray":
+            arguments["top_k"] = min(top_k, len(spec.labels))
+            job = {
+                "recursive": recursive,
+                "all_files": all_files,
+                "batch_size": batch_size,
+                "max_pixels": max_pixels or MAX_PIXELS,
+                "resume": resume,
+                "reads": reads,
+            }
+            _predict_on_ray(paths, output, format_, arguments, job, workers, address, tally)
+        else:
+            sink = Sink(cast("Format", format_), min(top_k, len(spec.labels)))
+            maker = RowMaker(arguments, sink, max_pixels or MAX_PIXELS)
+            files = walk(
+                _named(paths),
+                recursive=recursive,
+                all_files=all_files,
+                endings=ENDINGS[reads],
+                passed_over=tally.pass_over,
+            )
+            with _open_output(output, resume) as stream:
+                if resume:
+                    files = _after_earlier_rows(files, maker, spec.labels, stream, output, tally)
+                earlier = resume and bool(stream.tell())
+                chunks = rows_in_order(maker, files, batch_size, workers or available_cpus())
+                try:
+                    header = b"" if earlier else sink.header()
+                    replace = not earlier and output != "-"
+                    _write_rows(tally.count(chunks), header, stream, replace)
+                except KeyboardInterrupt:
+                    tally.finish()
+                    raise
         tally.finish()
     if max_failure_rate is not None and tally.failed > max_failure_rate * tally.total:
         _stop(
@@ -496,12 +521,23 @@ class _Tally:
 
     def count(self, chunks: Iterable[Rows]) -> Iterator[bytes]:
         for rows in chunks:
-            self.total += rows.files
-            self.failed += rows.failed
-            if self._live and time.monotonic() - self._shown > _PROGRESS_SECONDS:
-                self._shown = time.monotonic()
-                click.echo(f"\r{self._line()}\x1b[K", err=True, nl=False)
+            self._add(rows.files, rows.failed)
             yield rows.data
+
+    def _add(self, files: int, failed: int) -> None:
+        self.total += files
+        self.failed += failed
+        if self._live and time.monotonic() - self._shown > _PROGRESS_SECONDS:
+            self._shown = time.monotonic()
+            click.echo(f"\r{self._line()}\x1b[K", err=True, nl=False)
+
+    def count_parts(self, parts: Iterable[Done]) -> None:
+        for done in parts:
+            self.passed_over += done.passed_over
+            if done.earlier:
+                self.add_earlier(done.files, done.failed)
+            else:
+                self._add(done.files, done.failed)
 
     def add_earlier(self, rows: int, failed: int) -> None:
         self.total += rows
@@ -535,6 +571,61 @@ def _named(paths: Iterable[str]) -> Iterator[str]:
                     yield os.fsdecode(name)
         else:
             yield path
+
+
+def _check_engine(
+    engine: str, address: str | None, output: str, format_: str | None, paths: Iterable[str]
+) -> None:
+    """Refuse the options of the other engine, by name."""
+    if engine == "local":
+        if address is not None:
+            raise click.UsageError("--address needs --engine ray")
+        if format_ == "parquet":
+            raise click.UsageError("--format parquet needs --engine ray")
+    elif output == "-":
+        raise click.UsageError("--engine ray needs -o OUT, a folder or URI for the parts")
+    elif "-" in paths:
+        raise click.UsageError("--engine ray reads no file names from standard input")
+
+
+def _format_of(output: str, otherwise: PartFormat) -> PartFormat:
+    if output.endswith(".jsonl"):
+        return "jsonl"
+    return "csv" if output.endswith(".csv") else otherwise
+
+
+def _predict_on_ray(
+    paths: tuple[str, ...],
+    output: str,
+    format_: PartFormat,
+    arguments: dict[str, Any],
+    options: dict[str, Any],
+    workers: int | None,
+    address: str | None,
+    tally: _Tally,
+) -> None:
+    warnings.filterwarnings("ignore", module=r"ray\.")  # of its own deprecations
+    if address is None:
+        # Ray's servers listen on every address: they serve only who has this run's token. It
+        # reads these when it is imported.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = os.urandom(32).hex()
+    try:
+        from .ray import run
+    except ModuleNotFoundError as error:
+        _stop(EXIT_USAGE, f"--engine ray: {error}")
+    from .parts import Job, model_files
+    from .storage import plain
+
+    model = model_files(arguments.pop("model"), arguments["precision"])
+    sources = tuple(map(plain, paths))
+    job = Job(sources, plain(output), format_, model, arguments, **options)
+    with _interruptible(), closing(run(job, workers=workers, address=address)) as parts:
+        try:
+            tally.count_parts(parts)
+        except KeyboardInterrupt:
+            tally.finish()
+            raise
 
 
 def _spec(arguments: dict[str, Any]) -> ModelSpec:

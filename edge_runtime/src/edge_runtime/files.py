@@ -66,9 +66,7 @@ def _walk_folder(
                 elif entry.is_dir(follow_symlinks=False):
                     if recursive:
                         taken.append(entry.name + "/")
-                elif _deserves_row(entry) and (
-                    endings is None or os.path.splitext(entry.name)[1].lower() in endings
-                ):
+                elif _deserves_row(entry) and has_ending(entry.name, endings):
                     taken.append(entry.name)
                 else:
                     passed_over(entry.path)
@@ -82,6 +80,11 @@ def _walk_folder(
             yield from _walk_folder(path, recursive, endings, passed_over)
         else:
             yield path
+
+
+def has_ending(name: str, endings: Set[str] | None) -> bool:
+    """Whether a walk that asks for these endings, or for none, takes a file of that name."""
+    return endings is None or os.path.splitext(name)[1].lower() in endings
 
 
 def _deserves_row(entry: os.DirEntry[str]) -> bool:

@@ -76,16 +76,13 @@ class Reader:
 
 
 def _start(arguments: dict[str, Any], max_pixels: int) -> Callable[[list[str]], list[Result]]:
-    from .batch import classify_chunk
-    from .classifier import Classifier
+    from .batch import start_classifying
     from .golden import prove
-    from .preprocess import ignore_decoder_warnings
 
-    ignore_decoder_warnings()
-    classifier = Classifier(**arguments)
-    if classifier.manifest is not None:
+    classify = start_classifying(arguments, max_pixels)
+    if arguments["model"].is_dir():
         prove(arguments["model"], arguments["precision"])
-    return lambda paths: classify_chunk(classifier, paths, max_pixels)
+    return classify
 
 
 def _lost(path: str, reason: str) -> list[Result]:

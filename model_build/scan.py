@@ -1,0 +1,236 @@
+"""A look at every example before training: what cannot be used is left out and named."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime import InputError
+from edge_runtime.files import available_cpus
+from edge_runtime.manifest import PLURALS, InputSpec, Preprocessing
+from edge_runtime.readers import reader
+
+from .errors import BuildError
+from .pipeline import TensorStore
+from .sources import Examples, Finding, Source
+
+FEW = 20
+"""Examples of a class below which its readings are a guess."""
+UNBALANCED = 1.5
+"""The largest class over the smallest, above which the rarer ones weigh more in training."""
+
+TINY = 16
+"""How many times smaller than the median an example is suspicious."""
+
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One example, opened and prepared."""
+
+    digest: bytes = b""
+    """Of its tensor; examples that look the same to the network share it."""
+    extent: float = 0.0
+    """Pixels, values, or of a sound seconds."""
+    flat: bool = False
+    """Whether it is of one value."""
+    error: str = ""
+    """Why it cannot be used; "" when it can."""
+
+
+def look(
+    examples: Examples,
+    spec: InputSpec,
+    preprocessing: Preprocessing,
+    store: TensorStore,
+    progress: Callable[[int], object] = lambda done: None,
+) -> list[Seen]:
+    """Open every example once, keep its tensor in `store`, and say what was seen."""
+
+    def chunk(start: int) -> list[Seen]:
+        places = range(start, min(start + _CHUNK, len(examples)))
+        return [_look(examples, place, spec, preprocessing, store) for place in places]
+
+    seen: list[Seen] = []
+    with ThreadPoolExecutor(available_cpus()) as pool:
+        for part in pool.map(chunk, range(0, len(examples), _CHUNK)):
+            seen += part
+            progress(len(seen))
+    return seen
+
+
+def _look(
+    examples: Examples, place: int, spec: InputSpec, how: Preprocessing, store: TensorStore
+) -> Seen:
+    kind = reader(how.reads)
+    try:
+        example = examples[place]
+        tensor = kind.locate(example, spec, how)
+    except InputError as error:
+        return Seen(error=f"{error.status}: {error}")
+    if tensor is None:
+        return Seen(error="blank: shows nothing")
+    tensor = kind.stack([tensor], spec, how)[0]
+    store.write(place, tensor)
+    digest = hashlib.blake2b(tensor.tobytes(), digest_size=16).digest()
+    flat = bool(tensor.min() == tensor.max())
+    return Seen(digest, _extent(example, how), flat)
+
+
+def _extent(example: Any, how: Preprocessing) -> float:
+    if how.reads == "sound":
+        return len(example.samples) / float(example.rate)
+    return float(math.prod(example.shape[:2]))
+
+
+def judge(source: Source, seen: Sequence[Seen]) -> tuple[NDArray[np.int64], list[Finding]]:
+    """Which examples are used, and what their owner should know.
+
+    An own test part is measured as it is: copies are taken out of the training side instead.
+    Raises BuildError when what is left cannot train a classifier.
+    """
+    findings = list(source.findings)
+    names = [source.examples.name(place) for place in range(len(seen))]
+    broken = [place for place, one in enumerate(seen) if one.error]
+    if broken:
+        findings.append(
+            Finding(
+                f"{_count(len(broken), source.reads)} unreadable, left out",
+                tuple(f"{names[place]} ({seen[place].error})" for place in broken),
+            )
+        )
+    dropped = set(broken)
+    for finding, places in _same(source, seen, names):
+        findings.append(finding)
+        dropped.update(places)
+    kept = np.array([place for place in range(len(seen)) if place not in dropped], np.int64)
+    findings += _strangers(source, kept, names)
+    trained = {source.labels[place] for place in kept if source.parts[place] != "test"}
+    kept = np.array([place for place in kept if source.labels[place] in trained], np.int64)
+    findings += _suspicious(seen, kept, names, source.reads)
+    findings += _balance(source, kept)
+    return kept, findings
+
+
+def _same(
+    source: Source, seen: Sequence[Seen], names: Sequence[str]
+) -> Iterator[tuple[Finding, list[int]]]:
+    """Examples with the same content: under two labels, in two parts, or simply twice."""
+    alike: dict[bytes, list[int]] = defaultdict(list)
+    for place, one in enumerate(seen):
+        if not one.error:
+            alike[one.digest].append(place)
+    disputed: list[list[int]] = []
+    leaked: dict[str, list[list[int]]] = defaultdict(list)
+    twice: list[list[int]] = []
+    for places in alike.values():
+        if len(places) == 1:
+            continue
+        mine = [place for place in places if source.parts[place] != "test"]
+        held = [place for place in places if source.parts[place] == "validation"]
+        if len({source.labels[place] for place in places}) > 1:
+            disputed.append(places)
+        elif len(mine) < len(places):
+            if mine:
+                leaked["test"].append(mine)
+        elif held and len(held) < len(places):
+            leaked["val"].append([p for p in places if p not in held] + held[1:])
+        else:
+            twice.append(places[1:])
+    if disputed:
+        drop = [p for places in disputed for p in places if source.parts[p] != "test"]
+        yield (
+            Finding(
+                f"{_count(sum(map(len, disputed)), source.reads)} with the same content under more"
+                " than one class, left out of training",
+                tuple(" = ".join(names[p] for p in places) for places in disputed),
+            ),
+            drop,
+        )
+    for part, groups in leaked.items():
+        drop = [place for places in groups for place in places]
+        count = _count(len(drop), source.reads)
+        about = f"{count} to train that {part} holds as well, left out of training"
+        yield Finding(about, tuple(names[p] for p in drop)), drop
+    if twice:
+        drop = [place for places in twice for place in places]
+        count = _count(len(drop), source.reads)
+        about = f"{count} with the content of another of the same class, left out"
+        yield Finding(about, tuple(names[p] for p in drop)), drop
+
+
+def _strangers(source: Source, kept: NDArray[np.int64], names: Sequence[str]) -> Iterator[Finding]:
+    """Test images of classes that training never sees."""
+    trained = {source.labels[place] for place in kept if source.parts[place] != "test"}
+    strange = [place for place in kept if source.labels[place] not in trained]
+    if strange:
+        classes = ", ".join(sorted({source.labels[place] for place in strange}))
+        yield Finding(
+            f"{_count(len(strange), source.reads)} to test of classes with nothing to train on"
+            f" ({classes}), left out",
+            tuple(names[place] for place in strange),
+        )
+
+
+def _suspicious(
+    seen: Sequence[Seen], kept: NDArray[np.int64], names: Sequence[str], reads: str
+) -> Iterator[Finding]:
+    flat = [place for place in kept if seen[place].flat]
+    if flat:
+        yield Finding(
+            f"{_count(len(flat), reads)} of one value throughout, kept; are they blank by mistake?",
+            tuple(names[place] for place in flat),
+        )
+    if not len(kept):
+        return
+    extents = np.array([seen[place].extent for place in kept])
+    tiny = kept[extents * TINY < np.median(extents)]
+    if len(tiny):
+        yield Finding(
+            f"{_count(len(tiny), reads)} less than a {TINY}th of the size of most, kept",
+            tuple(names[place] for place in tiny),
+        )
+
+
+def _balance(source: Source, kept: NDArray[np.int64]) -> Iterator[Finding]:
+    """Raises BuildError for too few classes or images; warns of few and of unbalanced ones."""
+    side = [place for place in kept if source.parts[place] != "test"]
+    counts = Counter(source.labels[place] for place in side)
+    if len(counts) < 2:
+        only = f"one class, {next(iter(counts))!r}" if counts else "no class"
+        raise BuildError(f"{only} that can be used; a classifier needs at least 2")
+    own = {part for part in source.parts if part}
+    needed = 1 + ("test" not in own) + ("validation" not in own)
+    for label, count in sorted(counts.items()):
+        if count < needed:
+            raise BuildError(
+                f"class {label!r} has {_count(count, source.reads)} that can be used, at least"
+                f" {needed} are needed (to train, to choose and to test); add some, or"
+                " move the class away"
+            )
+    few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < FEW]
+    if few:
+        yield Finding(
+            f"{len(few)} classes have fewer than {FEW} {PLURALS[source.reads]}; expect little of"
+            " their readings",
+            tuple(few),
+        )
+    (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
+    if largest > UNBALANCED * smallest:
+        yield Finding(
+            f"the classes are unbalanced, {largest} of {most!r} and {smallest} of {least!r}; the"
+            " rarer ones weigh more in training"
+        )
+
+
+def _count(count: int, reads: str) -> str:
+    return f"{count:,} {reads if count == 1 else PLURALS[reads]}"

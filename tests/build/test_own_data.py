@@ -1,0 +1,161 @@
+"""Whole builds from data of a user's own, through the command lines."""
+
+import csv
+import io
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import drawn_data
+import numpy as np
+import pytest
+from conftest import MODEL_BUILD, run
+
+from edge_runtime import Classifier
+from edge_runtime.golden import check_golden
+
+EDGE_RUNTIME = str(Path(sys.executable).parent / "edge-runtime")
+
+
+def build(data, output, *options):
+    """Build a bundle; (its folder, what was said on standard error)."""
+    done = run("build", "--data", data, "--output", output, *options)
+    assert done.returncode == 0, done.stderr
+    return output / data.name, done.stderr
+
+
+def accuracy(bundle):
+    """Of the test part, as the manifest has it for the ONNX file."""
+    file = Classifier(bundle).manifest.find("onnx", "fp32")
+    assert file.measured["agreement"] == 1
+    return file.measured["accuracy"]
+
+
+def predicted(bundle, *paths):
+    """{path: label} of edge-runtime predict."""
+    done = subprocess.run(
+        [EDGE_RUNTIME, "predict", "--model", bundle, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {row["path"]: row["label"] for row in csv.DictReader(io.StringIO(done.stdout))}
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    """Coloured shapes in a folder per class, their bundle, and what the build said."""
+    folder = tmp_path_factory.mktemp("data") / "shapes"
+    drawn_data.shapes(folder, 60)
+    (folder / "circle" / "torn.png").write_bytes((folder / "circle" / "000.png").read_bytes()[:90])
+    return folder, *build(folder, folder.parent / "out", "--epochs", 30, "--batch-size", 8)
+
+
+def test_photos_in_a_folder_per_class_become_a_bundle_that_reads_them(shapes):
+    folder, bundle, said = shapes
+    assert accuracy(bundle) >= 0.9
+    found = predicted(bundle, folder / "triangle", folder / "é 漢")
+    right = [label == Path(path).parent.name for path, label in found.items()]
+    assert np.mean(right) >= 0.9
+    assert "1 image unreadable, left out: circle/torn.png (corrupt: " in said
+    assert "circle/torn.png" in (bundle / "data_report.txt").read_text("utf-8")
+    assert not list(bundle.parent.glob(".*"))
+
+
+def test_the_device_gives_the_labels_of_keras(shapes):
+    import keras
+
+    folder, bundle, _ = shapes
+    classifier = Classifier(bundle)
+    model = keras.models.load_model(bundle / "model.keras")
+    paths = sorted(folder.glob("*/0*.png"))
+    tensors = np.stack([classifier.tensor(path) for path in paths]).astype(np.float32)
+    expected = np.asarray(model(tensors, training=False)).argmax(1)
+    found = predicted(bundle, *paths)
+    assert [found[str(path)] for path in paths] == [classifier.labels[i] for i in expected]
+
+
+def test_verify_takes_the_same_data_again(shapes):
+    folder, bundle, _ = shapes
+    done = run("verify", bundle, "--data", folder)
+    assert done.returncode == 0, done.stderr
+    assert "model.int8.onnx" in done.stdout
+
+
+def test_sounds_become_a_bundle_that_reads_them_and_refuses_a_picture(tmp_path, shapes):
+    drawn_data.tones(tmp_path / "tones", 30)
+    bundle, said = build(tmp_path / "tones", tmp_path / "out", "--epochs", 15)
+    assert "sounds named label_..." in said
+    assert accuracy(bundle) >= 0.9
+    found = predicted(bundle, tmp_path / "tones")
+    assert np.mean([Path(path).name.startswith(label) for path, label in found.items()]) >= 0.95
+    with pytest.raises(Exception, match=r"image|picture|PNG"):
+        Classifier(bundle).predict(shapes[0] / "circle" / "001.png")
+    assert all(result.passed for result in check_golden(bundle, Classifier(bundle)))
+
+
+def test_series_in_two_tables_become_a_bundle(tmp_path):
+    drawn_data.steps(tmp_path / "Steps")
+    bundle, said = build(tmp_path / "Steps", tmp_path / "out", "--epochs", 60)
+    assert "64 train, 16 validate, 60 test" in said
+    assert accuracy(bundle) >= 0.95
+    row = (tmp_path / "Steps" / "Steps_TEST.tsv").read_text().splitlines()[1].split("\t")
+    np.save(tmp_path / "one.npy", np.array(row[1:], np.float64))
+    assert predicted(bundle, tmp_path / "one.npy") == {str(tmp_path / "one.npy"): row[0]}
+
+
+def test_a_training_that_was_broken_off_ends_with_the_weights_of_one_that_was_not(
+    tmp_path, monkeypatch
+):
+    from model_build import train as training
+    from model_build.data import load_data
+    from model_build.workspace import Workspace
+
+    drawn_data.shapes(tmp_path / "shapes", 12)
+    monkeypatch.setattr(training, "SAVE_SECONDS", -1)
+    config = training.TrainConfig(epochs=4, batch_size=8, outliers=0.0)
+
+    def stop_at_two(epoch):
+        if epoch.number == 3:
+            raise KeyboardInterrupt
+
+    def trained(target, progress=lambda epoch: None):
+        with Workspace(target) as workspace:
+            dataset = load_data(str(tmp_path / "shapes"), workspace=workspace)
+            workspace.keeps_training("as before")
+            found = training.train(dataset, "grid", config, progress, workspace)
+            return found.model.get_weights(), [epoch.number for epoch in found.history]
+
+    whole, _ = trained(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "broken", stop_at_two)
+    assert (tmp_path / ".broken.training" / "state.npz").exists()
+    seen = []
+    again, numbers = trained(tmp_path / "broken", seen.append)
+    assert [epoch.number for epoch in seen] == [2, 3, 4]
+    assert numbers == [1, 2, 3, 4]
+    for first, second in zip(whole, again, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_ctrl_c_is_one_line_and_keeps_what_is_done(tmp_path):
+    data = tmp_path / "shapes"
+    drawn_data.shapes(data, 12)
+    with subprocess.Popen(
+        [MODEL_BUILD, "build", "--data", data, "--output", tmp_path / "out"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background would have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        for line in process.stderr:
+            if "train," in line:
+                break
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert "Traceback" not in process.stderr.read()
+    assert (tmp_path / "out" / ".shapes.training" / "seen.json").exists()
