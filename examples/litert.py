@@ -4,8 +4,8 @@
     python litert.py BUNDLE --golden
 
 The package ai-edge-litert (or tflite-runtime) runs the model, edge_runtime prepares the image.
-On a board without the onnxruntime package: pip install --no-deps edge-runtime numpy pillow. With
---golden the tensors of golden/golden.json are passed, which needs numpy alone.
+Without onnxruntime: pip install ai-edge-litert pillow; pip install --no-deps edge-runtime
+With --golden the tensors of golden/golden.json are passed, which needs ai-edge-litert alone.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,3 +101,25 @@ def test_a_folder_on_another_file_system_is_refused(source: Path) -> None:
         pytest.skip("needs a second file system")
     with pytest.raises(EdgeRuntimeError, match="another file system"):
         Sorter(str(source), other)
+
+
+ON_MOUNTS_OF_ONE_FILE_SYSTEM = """
+mkdir in out && mount --bind in in && mount --bind out out && exec "$0" -c '
+from pathlib import Path
+from edge_runtime.sorting import Sorter
+Sorter("in", Path("out"))
+'
+"""
+
+
+def test_mounts_of_one_file_system_are_refused_too(tmp_path: Path) -> None:
+    own_mounts = ("unshare", "--user", "--map-root-user", "--mount")
+    if not shutil.which("unshare") or subprocess.run([*own_mounts, "true"]).returncode:
+        pytest.skip("needs unshare and the right to mount")
+    done = subprocess.run(
+        [*own_mounts, "sh", "-c", ON_MOUNTS_OF_ONE_FILE_SYSTEM, sys.executable],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "EdgeRuntimeError: out: is on another file system or mount than in" in done.stderr

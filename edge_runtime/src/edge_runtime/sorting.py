@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -52,10 +53,10 @@ class Sorter:
         self._source, self._top = source, top
         self._journal = top / JOURNAL_NAME
         top.mkdir(parents=True, exist_ok=True)
-        if os.stat(source).st_dev != os.stat(top).st_dev:
+        if _is_other_mount(source, top):
             raise EdgeRuntimeError(
-                f"{top}: is on another file system than {source}, so that a move could be cut in"
-                " half; give a folder on the same one"
+                f"{top}: is on another file system or mount than {source}, so that a move could be"
+                " cut in half; give a folder on the same one"
             )
         self._handle = os.open(source, os.O_RDONLY)
         if not lock(self._handle, patience):
@@ -104,6 +105,17 @@ def target_of(result: Result) -> str:
         return f"{FAILED}/{result.status}"
     name = os.fsdecode(os.fsencode(result.prediction.label.replace("/", "_"))[:_MAX_STEM])
     return "_" + name[1:] if name.startswith(".") else name
+
+
+def _is_other_mount(source: str, top: Path) -> bool:
+    """Whether nothing can be renamed from one folder to the other: of one file system mounted
+    twice, their st_dev would be equal.
+    """
+    try:
+        os.rename(os.path.join(source, "."), os.path.join(top, "."))  # is refused in any case
+    except OSError as error:
+        return error.errno == errno.EXDEV
+    return False
 
 
 def _free_name(folder: Path, name: str) -> str:
