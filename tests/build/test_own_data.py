@@ -86,7 +86,7 @@ def test_verify_takes_the_same_data_again(shapes):
 
 def test_sounds_become_a_bundle_that_reads_them_and_refuses_a_picture(tmp_path, shapes):
     drawn_data.tones(tmp_path / "tones", 30)
-    bundle, said = build(tmp_path / "tones", tmp_path / "out", "--epochs", 15)
+    bundle, said = build(tmp_path / "tones", tmp_path / "out", "--epochs", 30, "--batch-size", 8)
     assert "sounds named label_..." in said
     assert accuracy(bundle) >= 0.9
     found = predicted(bundle, tmp_path / "tones")
