@@ -40,9 +40,12 @@ def choose_input(
     sample: list[Any] = []
     for place in places[:: max(1, len(places) // SAMPLE)]:
         try:
-            sample.append(source.examples[place])
+            example = source.examples[place]
         except InputError:
             continue
+        # A photo takes many megabytes: only what matters of it is kept.
+        image = source.reads == "image"
+        sample.append((example.shape[:2], _is_coloured(example)) if image else example)
     if not sample:
         raise BuildError(f"none of {len(places)} files to train on could be opened")
     if source.reads == "image":
@@ -59,16 +62,19 @@ def _images(
 
     The whole image with its proportions kept: nothing is cut off, nothing distorted.
     """
-    height, width = np.median([pixels.shape[:2] for pixels in sample], axis=0)
+    shapes, colours = zip(*sample, strict=True)
+    height, width = np.median(shapes, axis=0)
     scale = (size or min(SIDE, max(height, width))) / max(height, width)
     high, wide = (max(MIN_SIDE, round(side * scale)) for side in (height, width))
-    coloured = sum(map(_is_coloured, sample)) > 0.05 * len(sample)
+    coloured = sum(colours) > 0.05 * len(sample)
     return InputSpec(high, wide, channels or (3 if coloured else 1)), Preprocessing("fit")
 
 
 def _is_coloured(pixels: Any) -> bool:
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         return False
+    step = max(1, min(pixels.shape[:2]) // 256)
+    pixels = pixels[::step, ::step]
     spread = pixels.max(axis=2).astype(int) - pixels.min(axis=2)
     return bool((spread > COLOURED).mean() > 0.01)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ class TensorStore:
         if path is not None:
             path.touch(0o600)
         self._file = open(path, "r+b", 0) if path else tempfile.TemporaryFile()  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
 
     def write(self, position: int, tensor: NDArray[np.uint8]) -> None:
         """Store the (height, width, channels) uint8 tensor of one example."""

@@ -114,7 +114,7 @@ def judge(source: Source, seen: Sequence[Seen]) -> tuple[NDArray[np.int64], list
         dropped.update(places)
     kept = np.array([place for place in range(len(seen)) if place not in dropped], np.int64)
     findings += _strangers(source, kept, names)
-    trained = {source.labels[place] for place in kept if source.parts[place] != "test"}
+    trained = _trained(source, kept)
     kept = np.array([place for place in kept if source.labels[place] in trained], np.int64)
     findings += _suspicious(seen, kept, names, source.reads)
     findings += _balance(source, kept)
@@ -169,13 +169,13 @@ def _same(
 
 
 def _strangers(source: Source, kept: NDArray[np.int64], names: Sequence[str]) -> Iterator[Finding]:
-    """Test images of classes that training never sees."""
-    trained = {source.labels[place] for place in kept if source.parts[place] != "test"}
+    """Examples to test or to choose by, of classes that training never sees."""
+    trained = _trained(source, kept)
     strange = [place for place in kept if source.labels[place] not in trained]
     if strange:
         classes = ", ".join(sorted({source.labels[place] for place in strange}))
         yield Finding(
-            f"{_count(len(strange), source.reads)} to test of classes with nothing to train on"
+            f"{_count(len(strange), source.reads)} of classes with nothing to train on"
             f" ({classes}), left out",
             tuple(names[place] for place in strange),
         )
@@ -201,10 +201,16 @@ def _suspicious(
         )
 
 
+def _trained(source: Source, kept: NDArray[np.int64]) -> Counter[str]:
+    """How many examples each class has that its owner put neither to test nor to choose by."""
+    return Counter(
+        source.labels[place] for place in kept if source.parts[place] not in ("test", "validation")
+    )
+
+
 def _balance(source: Source, kept: NDArray[np.int64]) -> Iterator[Finding]:
     """Raises BuildError for too few classes or images; warns of few and of unbalanced ones."""
-    side = [place for place in kept if source.parts[place] != "test"]
-    counts = Counter(source.labels[place] for place in side)
+    counts = _trained(source, kept)
     if len(counts) < 2:
         only = f"one class, {next(iter(counts))!r}" if counts else "no class"
         raise BuildError(f"{only} that can be used; a classifier needs at least 2")
@@ -220,8 +226,8 @@ def _balance(source: Source, kept: NDArray[np.int64]) -> Iterator[Finding]:
     few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < FEW]
     if few:
         yield Finding(
-            f"{len(few)} classes have fewer than {FEW} {PLURALS[source.reads]}; expect little of"
-            " their readings",
+            f"{len(few)} {'class has' if len(few) == 1 else 'classes have'} fewer than {FEW}"
+            f" {PLURALS[source.reads]}; expect little of the readings",
             tuple(few),
         )
     (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]

@@ -31,6 +31,7 @@ class Workspace:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = open(self.folder / "lock", "wb")  # noqa: SIM115
         if not lock(self._lock.fileno()):
+            self._lock.close()
             raise BuildError(f"{target} is being built by another process")
 
     def __enter__(self) -> Workspace:
@@ -39,7 +40,8 @@ class Workspace:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Only what interrupted a build can be taken up again; a failed one begins anew."""
         if kind is None or issubclass(kind, BuildError | GateError):
-            self.remove()
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()
 
     def keeps(self, what: str, key: str) -> bool:
         """Whether `what` (`data` or `training`) was kept for `key`; if not, begin it anew."""
@@ -85,11 +87,6 @@ class Workspace:
                 return dict(kept)
         except FileNotFoundError:
             return None
-
-    def remove(self) -> None:
-        """The bundle is written; nothing of this is needed any more."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.close()
 
     def _replace(self, name: str, data: bytes) -> None:
         path = self.folder / f"{name}.new"
