@@ -41,6 +41,29 @@ key_option = click.option(
     type=click.Path(path_type=Path),
     help="The Ed25519 key that must have signed the bundle.",
 )
+model_option = click.option("--model", metavar="BUNDLE|FILE.onnx", help="The model to run.")
+min_score_option = click.option(
+    "--min-score",
+    metavar="S",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Below this probability the label is 'unknown'.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="Which of the bundle's models.",
+)
+max_pixels_option = click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(1, 178_000_000),
+    show_default="64000000",
+    help="Larger images are 'too_large'; so are sounds of more samples.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -59,7 +82,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--model", metavar="BUNDLE|FILE.onnx", help="The model to run.")
+@model_option
 @click.option("-o", "--output", metavar="FILE|-", default="-", help="Where the rows go.")
 @click.option(
     "--format",
@@ -77,14 +100,7 @@ def main() -> None:
     show_default=True,
     help="Labels in a row.",
 )
-@click.option(
-    "--min-score",
-    metavar="S",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="Below this probability the label is 'unknown'.",
-)
+@min_score_option
 @click.option(
     "--batch-size",
     metavar="B",
@@ -107,20 +123,8 @@ def main() -> None:
     show_default=True,
     help="onnxruntime's threads in a process.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "int8"]),
-    default="fp32",
-    show_default=True,
-    help="Which of the bundle's models.",
-)
-@click.option(
-    "--max-pixels",
-    metavar="N",
-    type=click.IntRange(1, 178_000_000),
-    show_default="64000000",
-    help="Larger images are 'too_large'; so are sounds of more samples.",
-)
+@precision_option
+@max_pixels_option
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
@@ -354,29 +358,10 @@ def bench(bundle: Path | None, images: Path | None, json_path: Path | None) -> N
     type=click.Path(file_okay=False, path_type=Path),
     help="Move each file into a folder of its label in DIR.",
 )
-@click.option("--model", metavar="BUNDLE|FILE.onnx", help="The model to run.")
-@click.option(
-    "--min-score",
-    metavar="S",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="Below this probability the label is 'unknown'.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "int8"]),
-    default="fp32",
-    show_default=True,
-    help="Which of the bundle's models.",
-)
-@click.option(
-    "--max-pixels",
-    metavar="N",
-    type=click.IntRange(1, 178_000_000),
-    show_default="64000000",
-    help="Larger images are 'too_large'.",
-)
+@model_option
+@min_score_option
+@precision_option
+@max_pixels_option
 @click.option(
     "--poll",
     metavar="SECONDS",
