@@ -69,7 +69,7 @@ classifier = Classifier(threads={threads})
 assert [reading.label for reading in classifier.predict_batch(paths)] == labels
 child = os.fork()
 if not child:
-    signal.alarm({TIMEOUT} // 2)  # a hang is a failure
+    signal.alarm({int(TIMEOUT) // 2})  # a hang is a failure
     try:
         classifier.predict(paths[0])
     except EdgeRuntimeError as error:
