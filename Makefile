@@ -5,13 +5,17 @@ RUNTIME_VENV := .venv-runtime
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# Tests of the runtime that need more than a device has; the others run as on a device.
+WITH_EXTRAS := $(addprefix tests/runtime/test_,page.py parts.py ray.py signature.py storage.py)
+
 .PHONY: build test lint bench page clean
 
 build: $(VENV)/.installed
 	$(BIN)/model-build build --force
 
 test: lint $(RUNTIME_VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/build tests/test_*.py
+	$(BIN)/python -m pytest $(WITH_EXTRAS)
 	cd $(RUNTIME_VENV) && bin/python -m pytest -c ../pyproject.toml --rootdir .. ../tests/runtime
 
 lint: $(VENV)/.installed

@@ -263,7 +263,7 @@ def test_int8_is_proved_by_its_labels() -> None:
 def test_a_torn_row_is_cut_off_and_its_file_read_again(tmp_path: Path, start: Start) -> None:
     (tmp_path / "in").mkdir()
     shutil.copy(GOLDEN / "0.png", tmp_path / "in" / "a.png")
-    whole = b"path,status,label,score,error\nin/a.png,ok,0,0.999731,\n"
+    whole = HEADER + f"in/a.png,ok,0,{max(DIGITS[0]['probabilities']):.6f},\n".encode()
     (tmp_path / "rows.csv").write_bytes(whole[:-9] + bytes(5))
     watching = start("-o", "rows.csv")
     until(lambda: watching.rows_path.read_bytes() == whole)
