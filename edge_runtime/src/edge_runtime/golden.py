@@ -84,7 +84,10 @@ def check_golden(bundle: Path, classifier: Classifier) -> Iterator[GoldenResult]
         raise BundleError(f"{bundle}: has no {GOLDEN_NAME}")
     data = read_verified(bundle, files[GOLDEN_NAME])
     try:
-        for vector in json.loads(data):
+        vectors = json.loads(data)
+        if not vectors:
+            raise BundleError(f"{bundle / GOLDEN_NAME}: holds no golden vector, so proves nothing")
+        for vector in vectors:
             yield _check_vector(bundle, classifier, files, vector)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BundleError(f"{bundle / GOLDEN_NAME}: not as documented ({error!r})") from None
