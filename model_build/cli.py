@@ -195,7 +195,7 @@ def verify(bundle: Path, data: str) -> None:
     "--model",
     "bundle",
     metavar="BUNDLE",
-    help="For a folder per class: the bundle that reads it. Default: the digits model.",
+    help="For --data PATH: the bundle that reads it. Default: the digits model.",
 )
 @click.option(
     "--folds",
@@ -225,12 +225,13 @@ def evaluate(
     seed: int,
     json_path: str | None,
 ) -> None:
-    """Measure: cross-validation of the recipe, or a bundle on a folder per class.
+    """Measure: cross-validation of the recipe, or a bundle on data of your own.
 
     With --data digits, trains on K-1 parts and tests on the other, in turn,
     with shuffled and with unshuffled parts (the digits are in the order of their
-    writers), beside an SVC and nearest neighbours. With --data FOLDER, the images
-    of FOLDER/LABEL/ are read by the bundle and compared with LABEL.
+    writers), beside an SVC and nearest neighbours. With --data PATH, the images,
+    sounds or series there are read by the bundle and compared with their labels;
+    of data with a test part of its own only that is read.
     """
     with _errors_as_exits():
         _load_tensorflow()
@@ -245,8 +246,8 @@ def evaluate(
             )
             click.echo(evaluation.fold_table(figures))
         else:
-            figures = evaluation.evaluate_folder(Path(data), bundle)
-            click.echo(evaluation.folder_table(figures))
+            figures = evaluation.evaluate_own(Path(data), bundle)
+            click.echo(evaluation.own_table(figures))
         if json_path:
             text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
             Path(json_path).write_text(text, encoding="utf-8")

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime import Classifier, ImageError
-from edge_runtime.files import walk
+from edge_runtime import Classifier, InputError
+from edge_runtime.manifest import PLURALS
 
 from .calibrate import calibration_error
 from .data import Indices, digit_images, digits_dataset
 from .errors import BuildError
+from .sources import open_source
 from .train import TrainConfig, train
 
 Figures = dict[str, Any]
@@ -111,37 +112,60 @@ def fold_table(figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def evaluate_folder(folder: Path, bundle: str | None) -> Figures:
-    """Read FOLDER/LABEL/* with a bundle (None: the digits inside edge-runtime).
+def evaluate_own(path: Path, bundle: str | None) -> Figures:
+    """Read the examples at `path` with a bundle (None: the digits inside edge-runtime).
 
-    Raises BuildError when the folder holds no folder with the name of a label.
+    Of data with a test part of its own only that is read. Raises BuildError when it is not what
+    the bundle reads, or none of it is of a class with the name of a label.
     """
     classifier = Classifier(bundle)
-    rows = []
+    source = open_source(path)
+    reads = classifier.spec.preprocessing.reads
+    if source.reads != reads:
+        raise BuildError(f"--data {path}: {source.about}, but the model reads {PLURALS[reads]}")
+    index = {label: place for place, label in enumerate(classifier.labels)}
+    part = "test" if "test" in source.parts else ""
+    mine = [place for place, name in enumerate(source.parts) if part in ("", name)]
+    asked = [place for place in mine if source.labels[place] in index]
+    truth: list[int] = []
+    readings: list[NDArray[np.float32]] = []
     refused = []
-    for index, label in enumerate(classifier.labels):
-        for path in walk([str(folder / label)]) if (folder / label).is_dir() else ():
+    for start in range(0, len(asked), BATCH):
+        tensors = []
+        for place in asked[start : start + BATCH]:
             try:
-                rows.append((index, classifier.tensor(path)))
-            except ImageError as error:
+                tensors.append(classifier.tensor(source.examples.source(place)))
+                truth.append(index[source.labels[place]])
+            except InputError as error:
                 refused.append(str(error))
-    if not rows:
+        if tensors:
+            readings.append(classifier.probabilities(np.stack(tensors)))
+    if not readings:
         names = ", ".join(classifier.labels[:12])
-        raise BuildError(f"{folder}: no images in folders named after the labels ({names})")
-    truth = np.array([index for index, _ in rows])
-    probabilities = np.concatenate(
-        [
-            classifier.probabilities(np.stack([tensor for _, tensor in rows[i : i + BATCH]]))
-            for i in range(0, len(rows), BATCH)
-        ]
-    )
+        raise BuildError(
+            f"--data {path}: {source.about}, but no {reads} of a class that the model knows"
+            f" ({names}) could be read"
+        )
+    return _figures(classifier, reads, np.concatenate(readings), np.array(truth), refused) | {
+        "other_classes": len(mine) - len(asked)
+    }
+
+
+def _figures(
+    classifier: Classifier,
+    reads: str,
+    probabilities: NDArray[np.float32],
+    truth: Indices,
+    refused: list[str],
+) -> Figures:
     found = probabilities.argmax(1)
     confusion = np.zeros((len(classifier.labels),) * 2, dtype=int)
     np.add.at(confusion, (truth, found), 1)
     right = found == truth
     kept = probabilities.max(1) >= classifier.spec.min_score
     return {
-        "images": len(rows),
+        "reads": reads,
+        PLURALS[reads]: len(truth),
         "unreadable": refused,
         "labels": list(classifier.labels),
         "accuracy": float(right.mean()),
@@ -153,10 +177,12 @@ def evaluate_folder(folder: Path, bundle: str | None) -> Figures:
     }
 
 
-def folder_table(figures: Figures) -> str:
-    """The figures of `evaluate_folder` as text: the sums, then each label's mistakes."""
+def own_table(figures: Figures) -> str:
+    """The figures of `evaluate_own` as text: the sums, then each label's mistakes."""
+    things, others = PLURALS[figures["reads"]], figures["other_classes"]
     lines = [
-        f"{figures['images']:,} images, {len(figures['unreadable'])} unreadable",
+        f"{figures[things]:,} {things}, {len(figures['unreadable'])} unreadable"
+        + (f", {others:,} of other classes passed over" if others else ""),
         f"accuracy            {figures['accuracy']:.2%}",
         f"calibration error   {figures['calibration_error']:.2%} (15 bins)",
         f"at min score {figures['min_score']:<6g} {figures['right_kept']:.2%} of the right readings"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
 from edge_runtime import InputError
-from edge_runtime.manifest import MAX_LENGTH, InputSpec, Preprocessing
+from edge_runtime.manifest import MAX_LENGTH, PLURALS, InputSpec, Preprocessing
 from edge_runtime.mel import filterbank
 
 from .errors import BuildError
@@ -37,17 +38,26 @@ def choose_input(
     Raises BuildError when no example of the sample can be opened, or they do not fit together.
     """
     places = [place for place in range(len(source.labels)) if source.parts[place] != "test"]
+    tried = places[:: max(1, len(places) // SAMPLE)]
     sample: list[Any] = []
-    for place in places[:: max(1, len(places) // SAMPLE)]:
+    refused: dict[str, str] = {}
+    reasons: Counter[str] = Counter()
+    for place in tried:
         try:
             example = source.examples[place]
-        except InputError:
+        except InputError as error:
+            reasons[error.status] += 1
+            refused.setdefault(error.status, f"{source.examples.name(place)} ({error})")
             continue
         # A photo takes many megabytes: only what matters of it is kept.
         image = source.reads == "image"
         sample.append((example.shape[:2], _is_coloured(example)) if image else example)
     if not sample:
-        raise BuildError(f"none of {len(places)} files to train on could be opened")
+        ((reason, count),) = reasons.most_common(1)
+        raise BuildError(
+            f"none of {len(tried):,} {PLURALS[source.reads]} could be opened; {count:,} {reason},"
+            f" as {refused[reason]}"
+        )
     if source.reads == "image":
         return _images(sample, size, channels)
     if size is not None or channels is not None:

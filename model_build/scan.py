@@ -124,48 +124,56 @@ def judge(source: Source, seen: Sequence[Seen]) -> tuple[NDArray[np.int64], list
 def _same(
     source: Source, seen: Sequence[Seen], names: Sequence[str]
 ) -> Iterator[tuple[Finding, list[int]]]:
-    """Examples with the same content: under two labels, in two parts, or simply twice."""
-    alike: dict[bytes, list[int]] = defaultdict(list)
+    """Examples that give the same tensor: under two labels, in two parts, or simply twice.
+
+    Files of the same bytes are told from those that become the same when they are prepared.
+    """
+    groups: dict[bytes, list[int]] = defaultdict(list)
     for place, one in enumerate(seen):
         if not one.error:
-            alike[one.digest].append(place)
+            groups[one.digest].append(place)
+    copies: list[list[int]] = []
+    alike: list[list[int]] = []
+    for first, *others in groups.values():
+        if others:
+            equal = all(source.examples.equal(first, other) for other in others)
+            (copies if equal else alike).append([first, *others])
+    yield from _repeated(source, copies, names, "of the same bytes")
+    yield from _repeated(source, alike, names, "with the same content once prepared")
+
+
+def _repeated(
+    source: Source, groups: Sequence[list[int]], names: Sequence[str], how: str
+) -> Iterator[tuple[Finding, list[int]]]:
+    """What is to be said of such groups, and which examples of them are left out."""
     disputed: list[list[int]] = []
-    leaked: dict[str, list[list[int]]] = defaultdict(list)
-    twice: list[list[int]] = []
-    for places in alike.values():
-        if len(places) == 1:
-            continue
+    leaked: dict[str, list[int]] = defaultdict(list)
+    twice: list[int] = []
+    for places in groups:
         mine = [place for place in places if source.parts[place] != "test"]
         held = [place for place in places if source.parts[place] == "validation"]
         if len({source.labels[place] for place in places}) > 1:
             disputed.append(places)
         elif len(mine) < len(places):
-            if mine:
-                leaked["test"].append(mine)
+            leaked["test"] += mine
         elif held and len(held) < len(places):
-            leaked["val"].append([p for p in places if p not in held] + held[1:])
+            leaked["val"] += [place for place in places if place not in held] + held[1:]
         else:
-            twice.append(places[1:])
+            twice += places[1:]
     if disputed:
-        drop = [p for places in disputed for p in places if source.parts[p] != "test"]
-        yield (
-            Finding(
-                f"{_count(sum(map(len, disputed)), source.reads)} with the same content under more"
-                " than one class, left out of training",
-                tuple(" = ".join(names[p] for p in places) for places in disputed),
-            ),
-            drop,
-        )
-    for part, groups in leaked.items():
-        drop = [place for places in groups for place in places]
-        count = _count(len(drop), source.reads)
-        about = f"{count} to train that {part} holds as well, left out of training"
-        yield Finding(about, tuple(names[p] for p in drop)), drop
+        count = _count(sum(map(len, disputed)), source.reads)
+        about = f"{count} {how} under more than one class, left out of training"
+        items = tuple(" = ".join(names[place] for place in places) for places in disputed)
+        left_out = [p for places in disputed for p in places if source.parts[p] != "test"]
+        yield Finding(about, items), left_out
+    for part, places in leaked.items():
+        if places:
+            about = f"{_count(len(places), source.reads)} to train that {part} holds as well"
+            about += f" ({how}), left out of training"
+            yield Finding(about, tuple(names[place] for place in places)), places
     if twice:
-        drop = [place for places in twice for place in places]
-        count = _count(len(drop), source.reads)
-        about = f"{count} with the content of another of the same class, left out"
-        yield Finding(about, tuple(names[p] for p in drop)), drop
+        about = f"{_count(len(twice), source.reads)} {how} as another of the same class, left out"
+        yield Finding(about, tuple(names[place] for place in twice)), twice
 
 
 def _strangers(source: Source, kept: NDArray[np.int64], names: Sequence[str]) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from filecmp import cmp
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -52,6 +53,9 @@ class Examples(Protocol):
     def name(self, position: int) -> str:
         """What to call it in a message."""
 
+    def equal(self, first: int, second: int) -> bool:
+        """Whether two examples are the same to the byte."""
+
     def fingerprint(self) -> str:
         """Text that changes when the examples do."""
 
@@ -80,6 +84,10 @@ class Files:
     def name(self, position: int) -> str:
         """Its path below the data's folder."""
         return self.paths[position]
+
+    def equal(self, first: int, second: int) -> bool:
+        """Whether their files have the same bytes."""
+        return cmp(self.source(first), self.source(second), shallow=False)
 
     def fingerprint(self) -> str:
         """Every path with its size and time of change."""
@@ -117,6 +125,10 @@ class Arrays:
         """Its array and its place in it, counted from 0."""
         name, _, place = self._find(position)
         return f"{name}[{place}]"
+
+    def equal(self, first: int, second: int) -> bool:
+        """Whether they have the same values."""
+        return self[first].tobytes() == self[second].tobytes()
 
     def fingerprint(self) -> str:
         """The digest of all values."""

@@ -16,6 +16,8 @@ from conftest import MODEL_BUILD, run
 
 from edge_runtime import Classifier, InputError
 from edge_runtime.golden import check_golden
+from model_build.errors import BuildError
+from model_build.evaluate import evaluate_own
 
 EDGE_RUNTIME = str(Path(sys.executable).parent / "edge-runtime")
 
@@ -85,9 +87,9 @@ def test_photos_in_a_folder_per_class_become_a_bundle_that_reads_them(shapes):
         "no class, since nothing is in it (1): square",
         "part of the class around it (1): circle/more",
         "3 images unreadable, left out: circle/000.png (corrupt: ",
-        "2 images with the same content under more than one class, left out of training:"
+        "2 images of the same bytes under more than one class, left out of training:"
         " circle/003.png = triangle/found again.png",
-        "1 image with the content of another of the same class, left out: triangle/copy.png",
+        "1 image of the same bytes as another of the same class, left out: triangle/copy.png",
     ):
         assert [line for line in lines if line.startswith(f"  {start}")], start
         assert start in (bundle / "data_report.txt").read_text("utf-8")
@@ -116,8 +118,15 @@ def test_sounds_become_a_bundle_that_reads_them_and_refuses_a_picture(tmp_path, 
     assert "sounds named label_..." in said
     assert accuracy(bundle) >= 0.9
     found = predicted(bundle, folder)
-    assert np.mean([Path(path).name.startswith(label) for path, label in found.items()]) >= 0.95
     assert found == of_keras(bundle, sorted(folder.iterdir()))
+    right = [Path(path).name.startswith(label) for path, label in found.items()]
+    assert np.mean(right) >= 0.95
+    figures = evaluate_own(folder, str(bundle))
+    assert (figures["sounds"], figures["accuracy"]) == (90, np.mean(right))
+    with pytest.raises(
+        BuildError, match="images in a folder per class, but the model reads sounds"
+    ):
+        evaluate_own(shapes[0], str(bundle))
     with pytest.raises(InputError, match="an image; this model reads sounds"):
         Classifier(bundle).predict(shapes[0] / "circle" / "006.png")
     assert all(result.passed for result in check_golden(bundle, Classifier(bundle)))
@@ -137,7 +146,10 @@ def test_series_in_two_tables_become_a_bundle_that_reads_them(tmp_path):
         expected[str(arrays / f"{number:02}.npy")] = label
     found = predicted(bundle, arrays)
     assert found == of_keras(bundle, sorted(arrays.iterdir()))
-    assert np.mean([found[path] == label for path, label in expected.items()]) >= 0.95
+    share = np.mean([found[path] == label for path, label in expected.items()])
+    assert share >= 0.95
+    figures = evaluate_own(folder, str(bundle))
+    assert (figures["series"], figures["accuracy"]) == (60, share)
 
 
 def test_a_training_that_was_broken_off_ends_with_the_weights_of_one_that_was_not(

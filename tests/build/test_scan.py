@@ -5,6 +5,7 @@ import shutil
 import drawn_data
 import numpy as np
 import pytest
+from PIL import Image
 
 from model_build.data import load_data
 from model_build.errors import BuildError
@@ -25,9 +26,10 @@ def test_what_the_test_part_holds_as_well_is_not_trained_on(tmp_path):
     shutil.copy(tmp_path / "train/circle/004.png", tmp_path / "test/triangle/wrong.png")
     dataset = load_data(str(tmp_path))
     assert lines(dataset) == [
-        "2 images with the same content under more than one class, left out of training:"
+        "2 images of the same bytes under more than one class, left out of training:"
         " test/triangle/wrong.png = train/circle/004.png",
-        "1 image to train that test holds as well, left out of training: train/circle/003.png",
+        "1 image to train that test holds as well (of the same bytes), left out of training:"
+        " train/circle/003.png",
     ]
     tested = names(dataset, dataset.test)
     assert len(tested) == 26
@@ -35,6 +37,20 @@ def test_what_the_test_part_holds_as_well_is_not_trained_on(tmp_path):
     rest = names(dataset, np.concatenate([dataset.train, dataset.validation]))
     assert len(rest) == 64
     assert not rest & {"train/circle/003.png", "train/circle/004.png"}
+
+
+def test_the_same_image_in_another_file_is_no_copy_of_its_bytes(tmp_path):
+    drawn_data.shapes(tmp_path, 21)
+    for number, folder in ((3, "circle"), (4, "triangle")):
+        image = Image.open(tmp_path / f"circle/{number:03}.png")
+        image.save(tmp_path / folder / "saved again.bmp")
+    assert lines(load_data(str(tmp_path))) == [
+        "2 images with the same content once prepared under more than one class, left out of"
+        " training:"
+        " circle/004.png = triangle/saved again.bmp",
+        "1 image with the same content once prepared as another of the same class, left out:"
+        " circle/saved again.bmp",
+    ]
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
@@ -86,7 +102,10 @@ def all_gone(folder):
     [
         (one_class, "one class, 'circle' that can be used; a classifier needs at least 2"),
         (two_each, "class 'circle' has 2 images that can be used, at least 3 are needed"),
-        (all_torn, "none of 9 files to train on could be opened"),
+        (
+            all_torn,
+            "none of 9 images could be opened; 9 corrupt, as circle/000.png (image file is",
+        ),
         (all_gone, "there is nothing in it"),
     ],
 )
