@@ -68,7 +68,7 @@ def write_bundle(
             dataset.sources(dataset.test),
             dataset.test,
             dataset.labels[dataset.test],
-            dataset.tensors(dataset.test, trained.input),
+            dataset.tensors_later(dataset.test, trained.input),
             name=dataset.image_name,
         )
         if parity.failures:
@@ -114,7 +114,7 @@ def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:
         dataset.sources(dataset.test),
         dataset.test,
         dataset.labels[dataset.test],
-        dataset.tensors(dataset.test, spec.input),
+        dataset.tensors_later(dataset.test, spec.input),
         name=dataset.image_name,
     )
 

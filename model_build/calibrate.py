@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import Dataset
+from .data import Dataset, Tensors
 from .network import LOGITS
 from .outliers import draw_outliers
 from .pipeline import checks
@@ -52,7 +52,7 @@ class Calibration:
         }
 
 
-def logits(model: keras.Model, tensors: NDArray[np.uint8]) -> Floats:
+def logits(model: keras.Model, tensors: Tensors) -> Floats:
     """The values before the softmax, (N, classes), for (N, height, width, channels) uint8."""
     head = keras.Model(model.input, model.get_layer(LOGITS).output)
     batches = [

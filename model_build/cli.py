@@ -65,7 +65,7 @@ def main() -> None:
     metavar="NAME",
     help="compact, lenet or grid. Default: compact for the digits, else grid.",
 )
-@click.option("--epochs", metavar="N", type=int, help="Fewer is quicker and less accurate.")
+@click.option("--epochs", metavar="N", type=int, help="As many, without stopping early.")
 @click.option("--batch-size", metavar="B", type=click.IntRange(1), help="Images a step.")
 @click.option(
     "--learning-rate", metavar="R", type=click.FloatRange(0, min_open=True), help="The highest."
@@ -137,6 +137,7 @@ def build(
             config = replace(
                 config,
                 epochs=config.epochs if epochs is None else epochs,
+                patience=config.patience if epochs is None else None,
                 batch_size=batch_size or config.batch_size,
                 learning_rate=learning_rate or config.learning_rate,
             )
@@ -157,6 +158,13 @@ def build(
                 workspace,
                 lambda line: click.echo(line, err=True),
             )
+            if len(trained.history) < config.epochs:
+                ended = "\n" if sys.stderr.isatty() else ""  # the line that was written over
+                click.echo(
+                    f"{ended}stopped after epoch {len(trained.history)}: the readings of the"
+                    " validation part get no better",
+                    err=True,
+                )
             click.echo(
                 f"kept epoch {trained.best.number}, the best on the validation part", err=True
             )

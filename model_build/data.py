@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +32,29 @@ FEW_VALIDATION_SHARE = 0.2
 FEW = 1000
 
 
+class Tensors(Protocol):
+    """(N, height, width, channels) uint8: an array, or what reads it by the slice."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, places: Any, /) -> Any:
+        """Some of them, as an array."""
+
+
 @dataclass(frozen=True)
 class Picked(Sequence[Any]):
-    """Some of the examples of a dataset, each opened when it is asked for."""
+    """Some of the examples of a dataset, opened when they are asked for."""
 
-    open: Callable[[int], Any]
+    open: Callable[[Any], Any]
+    """Given a position, or as many as a slice takes."""
     positions: Indices
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def __getitem__(self, place: Any) -> Any:
-        return self.open(int(self.positions[place]))
+        return self.open(self.positions[place])
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,10 @@ class Dataset:
         kind, how = reader(self.preprocessing.reads), self.preprocessing
         located = [kind.locate(self.images[i], spec, how) for i in indices]
         return kind.stack(located, spec, how)
+
+    def tensors_later(self, indices: Indices, spec: InputSpec) -> Picked:
+        """The same, of a slice at a time when it is asked for: all of them may be too many."""
+        return Picked(lambda chosen: self.tensors(chosen, spec), indices)
 
     def strokes(self, indices: Indices, spec: InputSpec) -> StrokeDigits:
         """Those images as digits to be drawn again; they must be 8x8."""

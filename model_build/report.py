@@ -54,7 +54,7 @@ def write(
 ) -> None:
     """Write `MODEL_CARD.md` and its pictures into the bundle being built."""
     reads = spec.preprocessing.reads
-    tensors = dataset.tensors(dataset.test, trained.input)
+    tensors = dataset.tensors_later(dataset.test, trained.input)
     labels = dataset.labels[dataset.test]
     probabilities = softmax(logits(trained.model, tensors))
     draw_training(folder / "training.png", trained.history, trained.best)
@@ -118,7 +118,7 @@ A small classifier of {things}: {labels}.
 | Network | {trained.architecture}, {trained.model.count_params():,} parameters |
 | Input | `{spec.input.name}`: {shape} {spec.input.dtype}, raw values 0 to 255 |
 | Preprocessing | `{spec.preprocessing.kind}`, done by edge-runtime |
-| Training | {trained.config.epochs} epochs, seed {trained.config.seed}; epoch \
+| Training | {len(trained.history)} epochs, seed {trained.config.seed}; epoch \
 {trained.best.number} was kept |
 {scan}
 ## Accuracy

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import keras
@@ -58,7 +58,8 @@ class TrainConfig:
     judges: float = 0.4
     """Share of the epochs for which the networks that look for doubtful digits are trained."""
     patience: int | None = None
-    """Epochs without a better one after which training stops; None never stops early."""
+    """Epochs without a better one after which training stops, a third of them when the readings
+    of the validation part are perfect; None never stops early."""
 
     @property
     def judging(self) -> int:
@@ -236,7 +237,9 @@ def _train_own(
     batches = iter(stream.batches(first * steps, last * steps))
     saved = time.monotonic()
     for _ in range(first, last):
-        if config.patience is not None and record.waited >= config.patience:
+        if config.patience is not None and (
+            record.waited >= config.patience or record.perfect >= max(3, config.patience // 3)
+        ):
             break
         progress(record.add(learner, learner.epoch(islice(batches, steps))))
         if workspace is not None and time.monotonic() - saved > SAVE_SECONDS:
@@ -284,6 +287,12 @@ class _Record:
     def waited(self) -> int:
         """Epochs since the best."""
         return len(self.history) - self.best.number if self.best else 0
+
+    @property
+    def perfect(self) -> int:
+        """How many epochs up to the last were perfect."""
+        backwards = (epoch.validation_loss < _PERFECT for epoch in reversed(self.history))
+        return sum(takewhile(bool, backwards))
 
     def add(self, learner: _Learner, loss: float) -> Epoch:
         """Measure the averaged weights after an epoch with that training loss."""

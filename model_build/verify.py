@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge_runtime import Classifier
 
+from .data import Tensors
 from .export import Artifact, ort_session
 from .quiet import quiet
 
@@ -24,6 +25,7 @@ _CHUNK = 512
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 Run = Callable[[Pixels], Probabilities]
+See = Callable[[int, int], Pixels]
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def verify(
     images: Sequence[Any],
     positions: NDArray[np.int64],
     labels: NDArray[np.int64],
-    tensors: Pixels,
+    tensors: Tensors,
     gates: Gates = Gates(),
     name: Callable[[int], str] = str,
 ) -> ParityReport:
@@ -114,7 +116,7 @@ def verify(
     images: the test images as a Classifier takes them, which reads them for the ONNX files.
     positions: (N,) where each stands in its dataset, for naming it.
     labels: (N,) what is right.
-    tensors: (N, height, width, channels) uint8, the same images for the other libraries.
+    tensors: the same images for the other libraries.
     name: what to call the image at a position of its dataset.
     """
     expected = np.concatenate(
@@ -127,15 +129,19 @@ def verify(
     reports = []
     for artifact in artifacts:
         path = folder / artifact.path
-        run, seen = _load(artifact, path, images, tensors)
+        run, see = _load(artifact, path, images, tensors)
+        answers: list[list[Probabilities]] = [[] for _ in BATCH_SIZES]
+        for start in range(0, len(labels), _CHUNK):
+            seen = see(start, min(start + _CHUNK, len(labels)))
+            if not start:
+                milliseconds = _milliseconds(run, seen)
+            for size, answer in zip(BATCH_SIZES, answers, strict=True):
+                answer += [run(seen[i : i + size]) for i in range(0, len(seen), size)]
         agreement, difference, right = 1.0, 0.0, 1.0
         wrong: set[int] = set()
         apart: set[int] = set()
         near = _difference(artifact.precision, gates)
-        for batch_size in BATCH_SIZES:
-            found = np.concatenate(
-                [run(seen[i : i + batch_size]) for i in range(0, len(seen), batch_size)]
-            )
+        for found in map(np.concatenate, answers):
             same = found.argmax(1) == expected.argmax(1)
             agreement = min(agreement, float(same.mean()))
             difference = max(difference, float(np.abs(found - expected).max()))
@@ -152,7 +158,7 @@ def verify(
                 accuracy=right,
                 agreement=agreement,
                 max_difference=difference,
-                milliseconds=_milliseconds(run, seen),
+                milliseconds=milliseconds,
                 disagreeing=tuple(sorted(wrong)),
                 failure=_judge(
                     artifact.precision,
@@ -192,19 +198,23 @@ def _judge(
 
 
 def _load(
-    artifact: Artifact, path: Path, images: Sequence[Any], tensors: Pixels
-) -> tuple[Run, Pixels]:
-    """The artifact as a function, and the tensors that its own library makes of the images."""
+    artifact: Artifact, path: Path, images: Sequence[Any], tensors: Tensors
+) -> tuple[Run, See]:
+    """The artifact as a function, and what its own library makes of the images from one to the
+    one before another.
+    """
     if artifact.format == "onnx":
         classifier = Classifier(path)
-        return classifier.probabilities, np.stack([classifier.tensor(image) for image in images])
+        return classifier.probabilities, lambda first, end: np.stack(
+            [classifier.tensor(images[i]) for i in range(first, end)]
+        )
     load = {
         "keras": _keras_runner,
         "saved_model": _saved_model_runner,
         "tflite": _tflite_runner,
         "ort": _ort_runner,
     }
-    return load[artifact.format](path), tensors
+    return load[artifact.format](path), lambda first, end: tensors[first:end]
 
 
 def _keras_runner(path: Path) -> Run:
