@@ -58,8 +58,8 @@ class TrainConfig:
     judges: float = 0.4
     """Share of the epochs for which the networks that look for doubtful digits are trained."""
     patience: int | None = None
-    """Epochs without a better one after which training stops, a third of them when the readings
-    of the validation part are perfect; None never stops early."""
+    """Epochs without a better one after which training stops; a third as many with nothing left
+    to learn from the validation part stop it too. None never stops early."""
 
     @property
     def judging(self) -> int:
@@ -202,6 +202,8 @@ def plan(dataset: Dataset, architecture: str, seed: int = 0) -> TrainConfig:
 
 _PERFECT = 0.001
 """A validation loss below which epochs are equal, and the later one is kept."""
+_SURE = 0.005
+"""A validation loss, that of giving the right class 99.5 %, below which little is left to learn."""
 _BATCH_SIZES = ((4096, 128), (1024, 64), (256, 32), (0, 16))
 _AFFORDABLE = 9_000_000_000_000
 """Multiplications of the forward pass."""
@@ -238,7 +240,7 @@ def _train_own(
     saved = time.monotonic()
     for _ in range(first, last):
         if config.patience is not None and (
-            record.waited >= config.patience or record.perfect >= max(3, config.patience // 3)
+            record.waited >= config.patience or record.sure >= max(3, config.patience // 3)
         ):
             break
         progress(record.add(learner, learner.epoch(islice(batches, steps))))
@@ -289,9 +291,9 @@ class _Record:
         return len(self.history) - self.best.number if self.best else 0
 
     @property
-    def perfect(self) -> int:
-        """How many epochs up to the last were perfect."""
-        backwards = (epoch.validation_loss < _PERFECT for epoch in reversed(self.history))
+    def sure(self) -> int:
+        """How many epochs up to the last left nothing to learn from the validation part."""
+        backwards = (epoch.validation_loss < _SURE for epoch in reversed(self.history))
         return sum(takewhile(bool, backwards))
 
     def add(self, learner: _Learner, loss: float) -> Epoch:

@@ -137,6 +137,7 @@ def test_series_in_two_tables_become_a_bundle_that_reads_them(tmp_path):
     drawn_data.steps(folder)
     bundle, said = build(folder, tmp_path / "out", "--epochs", 30, "--batch-size", 8)
     assert "64 train, 16 validate, 60 test" in said
+    assert "epoch  30/30" in said
     assert accuracy(bundle) >= 0.95
     expected, arrays = {}, tmp_path / "arrays"
     arrays.mkdir()
@@ -185,6 +186,26 @@ def test_a_training_that_was_broken_off_ends_with_the_weights_of_one_that_was_no
     for first, second in zip(whole, again, strict=True):
         np.testing.assert_array_equal(first, second)
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("patience", [9, None])
+def test_training_stops_when_there_is_nothing_left_to_learn(tmp_path, patience):
+    from model_build.data import load_data
+    from model_build.train import TrainConfig, train
+
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    values = rng.integers(0, 60, (60, 8, 8)) + 180 * labels[:, None, None]
+    np.savez(tmp_path / "light.npz", x=values.astype(np.uint8), y=labels)
+    config = TrainConfig(epochs=40, batch_size=8, outliers=0.0, patience=patience)
+    trained = train(load_data(str(tmp_path / "light.npz")), "grid", config)
+    sure = [epoch.validation_loss < 0.005 for epoch in trained.history]
+    assert all(sure[-3:])
+    if patience is None:
+        assert len(sure) == 40
+    else:
+        assert len(sure) < 40
+        assert not any(all(sure[k : k + 3]) for k in range(len(sure) - 3))
 
 
 def test_ctrl_c_is_one_line_and_keeps_what_is_done(tmp_path):
