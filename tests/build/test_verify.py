@@ -82,3 +82,20 @@ def test_verify_refuses_an_altered_file(built, tmp_path):
     done = run("verify", folder)
     assert done.returncode == 3
     assert "model.onnx: SHA-256 is" in done.stderr
+
+
+def test_what_is_read_a_part_at_a_time_is_reported_as_a_whole(
+    built, model, dataset, spec, tmp_path, monkeypatch
+):
+    folder = tmp_path / "bundle"
+    shutil.copytree(built[0], folder)
+    weaken(folder / "model.onnx")
+    artifacts = [a for a in ARTIFACTS if a.path in ("model.onnx", "model.int8.tflite")]
+
+    def figures():
+        report = check(folder, model, dataset, spec, artifacts)
+        return [(a.accuracy, a.agreement, a.disagreeing, a.failure) for a in report.artifacts]
+
+    whole = figures()
+    monkeypatch.setattr("model_build.verify._CHUNK", 16)
+    assert figures() == whole
