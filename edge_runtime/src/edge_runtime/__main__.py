@@ -14,6 +14,8 @@ def main() -> None:
     # Where a stream is closed, Python has None.
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the end
+    # NumPy's matrix products are small here: more threads only cost their start and memory.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .cli import run
 
     try:
