@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from edge_runtime import Classifier
-from edge_runtime.ink import find_ink, locate_ink
+from edge_runtime.ink import find_ink, find_inks, locate_ink
 
 from .helpers import DIGITS, GOLDEN
 
@@ -140,3 +140,44 @@ def test_any_size_is_read_or_blank(size: tuple[int, int], channels: int) -> None
     page = RNG.integers(0, 256, (*size, channels) if channels else size).astype(np.uint8)
     ink = find_ink(page)
     assert ink is None or (ink.dtype == np.uint8 and ink.ndim == 2 and ink.size > 0)
+
+
+def small_scans() -> list[NDArray[np.uint8]]:
+    """28x28 grey images as they come: on dark and light ground, tight, in pieces, empty, noisy."""
+    rng = np.random.default_rng(8)
+    digit = np.asarray(Image.fromarray((INK * 255).astype(np.uint8)).resize((18, 18)))
+    images = []
+    for top, left in rng.integers(0, 11, (120, 2)):
+        images.append(np.zeros((28, 28), np.uint8))
+        images[-1][top : top + 18, left : left + 18] = digit
+    dust_below, dust_beside = np.pad(digit, ((2, 8), (5, 5))), np.pad(digit, ((5, 5), (2, 8)))
+    dust_below[25, 14] = dust_beside[14, 25] = 255
+    speck = np.zeros((28, 28), np.uint8)
+    speck[4, 5] = 255
+    faint = images[1] // 51 + 100
+    grey = (images[2] // 2 + 60).astype(np.uint8)
+    between = np.full((28, 28), 128, np.uint8)
+    between[4:20, 6:12], between[4:20, 14:20] = 160, 0
+    noise = rng.integers(0, 255, (28, 28), dtype=np.uint8)
+    images += [
+        dust_below,
+        dust_beside,
+        speck,
+        faint,
+        grey,
+        between,
+        noise,
+        np.full((28, 28), 9, np.uint8),
+    ]
+    images += [255 - image for image in images]
+    return images
+
+
+def test_many_small_images_together_are_what_each_is_alone() -> None:
+    others = [np.stack([image] * 3, axis=2) for image in small_scans()[:8]] + [pixels(on_paper())]
+    images = small_scans() + others
+    for image, together in zip(images, find_inks(images), strict=True):
+        alone = find_ink(image)
+        assert (alone is None) == (together is None)
+        if alone is not None and together is not None:
+            np.testing.assert_array_equal(together, alone)

@@ -25,21 +25,20 @@ def classify_chunk(
     `source` is called once for each path, in their order: the path to open or the file's bytes.
     """
     spec, how = classifier.spec.input, classifier.spec.preprocessing
-    decode, _, locate, stack = classifier.reader
+    decode, _, _, take, stack = classifier.reader
     results: list[Result | None] = []
-    located = []
+    taken = []
     names = []
     for path in paths:
         names.append(path)
         try:
-            located.append(locate(decode(source(path), max_pixels), spec, how))
+            taken.append(take(decode(source(path), max_pixels), spec, how))
             results.append(None)
         except InputError as error:
             results.append(Result(path, error.status, None, str(error)))
         except MemoryError:
             results.append(Result(path, "too_large", None, "not enough memory to decode it"))
-    tensors = stack(located, spec, how)
-    predictions = iter(classifier.read_tensors(tensors) if located else ())
+    predictions = iter(classifier.read_tensors(stack(taken, spec, how)) if taken else ())
     return [
         result or Result(path, "ok", next(predictions), None)
         for path, result in zip(names, results, strict=True)

@@ -127,8 +127,8 @@ class Classifier:
         if any(map(self._is_tensor, sources)):
             return self.read_tensors(np.stack([self.tensor(source) for source in sources]))
         reader, spec, how = self.reader, self.spec.input, self.spec.preprocessing
-        located = [reader.locate(reader.read(source), spec, how) for source in sources]
-        return self.read_tensors(reader.stack(located, spec, how))
+        taken = [reader.take(reader.read(source), spec, how) for source in sources]
+        return self.read_tensors(reader.stack(taken, spec, how))
 
     def predict_folder(
         self,

@@ -5,17 +5,19 @@ smooth surface, the flat half of the tones, whatever is broader than a stroke), 
 how much is left of the ground beside how strong the ink is.
 """
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .pieces import Box, digit_box
+from .pieces import EDGE, MIN_EXTENT, Box, digit_box
 
 WORK = 128  # px, longest side analysed: a digit of 15 % of the frame still has 19 px
 CLEAN = 48  # px, images up to this side may have ink all along the border and still be "clean"
+FEW = 4  # images of a size, below which each is looked at by itself
 TIGHT = 0.1  # of the border that must be exactly ground when ink lies along it
 SHARP = 40  # px, a digit lower than this is cropped again from the full-resolution pixels
 MARGIN = 0.3  # of the digit's long side, the ground kept around it for that second look
@@ -78,6 +80,52 @@ def locate_ink(pixels: Bytes) -> Found | None:
     return _look(pixels[top : int(y1 + pad) + 1, left : int(x1 + pad) + 1], (left, top)) or first
 
 
+def find_inks(images: Sequence[Bytes]) -> list[Bytes | None]:
+    """As find_ink of each, in less time where many are small, grey and of one size."""
+    inks: list[Bytes | None] = [None] * len(images)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, image in enumerate(images):
+        alike.setdefault(image.shape, []).append(i)
+    for shape, members in alike.items():
+        some = [images[i] for i in members]
+        plain = len(shape) == 2 and max(shape) <= CLEAN and len(some) >= FEW
+        found = _plain_inks(np.stack(some)) if plain else map(find_ink, some)
+        for i, ink in zip(members, found, strict=True):
+            inks[i] = ink
+    return inks
+
+
+def _plain_inks(images: Bytes) -> Iterator[Bytes | None]:
+    """As find_ink of each of (N, H, W), most of which are expected to be clean, with a border of
+    one value and a digit of one piece: those are found together."""
+    count, height, width = images.shape
+    flat = images.reshape(count, -1)
+    ground, low, high = flat[:, 0], flat.min(axis=1), flat.max(axis=1)
+    ring = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
+    plain = (ring == ground[:, None]).all(axis=1) & ((ground == low) | (ground == high))
+    full = np.where(ground == high, low, high)
+    tables = map(_stretch_table, ground.tolist(), full.tolist())
+    parts = zip(flat, tables, strict=True)
+    data = b"".join([image.tobytes().translate(table) for image, table in parts])
+    level = np.frombuffer(data, np.uint8).reshape(images.shape)
+    mask = level > EDGE
+    x0, x1, across = _spans(np.logical_or.reduce(mask, axis=1))
+    y0, y1, down = _spans(np.logical_or.reduce(mask, axis=2))
+    plain &= across & down
+    plain &= np.maximum(x1 - x0, y1 - y0) >= max(3, MIN_EXTENT * max(height, width))
+    boxes = np.stack([y0, y1, x0, x1], axis=1).tolist()
+    for i, (is_plain, (top, bottom, left, right)) in enumerate(
+        zip(plain.tolist(), boxes, strict=True)
+    ):
+        yield level[i, top:bottom, left:right] if is_plain else find_ink(images[i])
+
+
+def _spans(ink: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], Mask]:
+    """Of each row of (N, L): the first with ink, the last + 1, and whether all between have it."""
+    start, stop = ink.argmax(axis=1), ink.shape[1] - ink[:, ::-1].argmax(axis=1)
+    return start, stop, np.count_nonzero(ink, axis=1) == stop - start
+
+
 def _look(pixels: Bytes, corner: tuple[int, int]) -> Found | None:
     """Find the ink in a window of the image whose top left pixel is at this corner."""
     work, scale = _shrunk(pixels)
@@ -98,10 +146,7 @@ def _clean_levels(pixels: Bytes) -> Bytes | None:
         return None
     data = pixels.tobytes()
     ring = data[:width] + data[-width:] + data[::width] + data[width - 1 :: width]
-    low, high = cast(
-        "tuple[int, int]",
-        Image.frombuffer("L", (width, height), data, "raw", "L", 0, 1).getextrema(),
-    )
+    low, high = int(pixels.min()), int(pixels.max())
     ground = ring[0]
     if ring.count(ground) != len(ring):
         if max(height, width) > CLEAN:
