@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
@@ -94,7 +95,7 @@ class Classifier:
         """The class names, in the order of the model's output."""
         return self.spec.labels
 
-    @property
+    @cached_property
     def reader(self) -> Reader:
         """How this model's inputs are read; loads the libraries for it."""
         from .readers import reader
@@ -112,9 +113,7 @@ class Classifier:
         A uint8 array of the model's own shape (height, width, channels) is taken for what
         `tensor` returned. Raises InputError when the input cannot be read.
         """
-        if self._is_tensor(source):
-            return self.read_tensors(source[None])[0]
-        return self.predict_batch([source])[0]
+        return self.read_tensors(self.tensor(source)[None])[0]
 
     def predict_batch(self, sources: Iterable[Source]) -> list[Prediction]:
         """Read several inputs in one call of the model; the results are in their order.

@@ -104,34 +104,28 @@ def _resample(
     Each cell averages the pixels that it covers; when it covers less than one, one is averaged,
     which is linear interpolation. Cells beyond the box still show the ink that lies there.
     """
-    scale = [
-        (
-            tall / side / min(1.0, max_stretch * tall / wide),
-            wide / side / min(1.0, max_stretch * wide / tall),
-        )
-        for _, tall, _, wide in boxes
-    ]
-    place = np.array(boxes, np.float32)[:, ::2, None, None]
-    step = np.array(scale, np.float32)[:, :, None, None]
-    half: Floats = np.maximum(step, 1) * np.float32(0.5)
-    cells: Floats = _cells(side) * step
+    places = []
+    for down, tall, across, wide in boxes:
+        high = tall / side / min(1.0, max_stretch * tall / wide)
+        broad = wide / side / min(1.0, max_stretch * wide / tall)
+        places += [down, across, high, broad, max(high, 1.0) / 2, max(broad, 1.0) / 2]
+    place, step, half = (
+        np.array(places, np.float32).reshape(-1, 3, 2, 1, 1).transpose(1, 0, 2, 3, 4)
+    )
+    cells = _cells(side) * step
     cells += place
-    weights = _covered(cells + half, stack.shape[1])
-    weights -= _covered(cells - half, stack.shape[1])
+    weights, before = covered = np.empty((2, *cells.shape[:3], stack.shape[1]), np.float32)
+    np.subtract(cells + half, _edges(stack.shape[1]), out=weights)
+    np.subtract(cells - half, _edges(stack.shape[1]), out=before)
+    np.maximum(covered, 0, out=covered)
+    np.minimum(covered, 1, out=covered)
+    weights -= before
     weights *= 0.5 / half
     found = weights[:, 0] @ stack @ weights[:, 1].transpose(0, 2, 1)
     found *= 255 / np.maximum(found.max(axis=(1, 2), keepdims=True), np.float32(1e-6))
     found += np.float32(0.5)
     tensors: NDArray[np.uint8] = found.astype(np.uint8)
     return tensors
-
-
-def _covered(bounds: Floats, pixels: int) -> Floats:
-    """How much of each pixel lies before the bounds, which end with an axis of one."""
-    covered = bounds - _edges(pixels)
-    np.maximum(covered, 0, out=covered)
-    np.minimum(covered, 1, out=covered)
-    return covered
 
 
 @lru_cache(maxsize=64)
