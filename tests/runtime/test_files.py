@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime import files
 from edge_runtime.files import walk
 
 
@@ -31,6 +32,24 @@ def test_a_folder_is_walked_in_sorted_order_for_image_endings_of_any_case(tmp_pa
     taken, over = walked(tmp_path)
     assert taken == ["B.PNG", "a.jpg", "b/1.tif", "b/2.TIFF", "b/c/x.webp", *images[5:]]
     assert over == ["b/data.csv", "notes.txt", "png"]
+
+
+def test_a_folder_of_many_names_is_sorted_as_one_of_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_RUN", 4)  # a million names are too many for a test
+    names = [f"{number * 37 % 100}.png" for number in range(100)]
+    odd = [
+        "a b.png",
+        "a\nb.png",
+        "\udcff.png",
+        "\u00e9.png",
+        "\U0001f600.png",
+        "7/x.png",
+        "70/x.png",
+    ]
+    tree(tmp_path, *names, *odd)
+    assert walked(tmp_path) == (sorted(names + odd, key=lambda path: path.split("/")), [])
 
 
 def test_hidden_files_and_folders_are_passed_over_even_with_all_files(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Set
 from typing import TypeVar
@@ -20,6 +22,7 @@ MAX_PIXELS = 64_000_000
 """Width times height above which an image is refused as `too_large`: 192 MB as RGB. Of a sound,
 samples times channels; of a series, values."""
 
+_RUN = 8192  # names of a folder that are sorted at once
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _FOUND = {"image": "an image", "sound": "a WAV sound", "series": "an array (.npy)"}
 _WANTED = {
@@ -57,7 +60,7 @@ def walk(
 def _walk_folder(
     folder: str, recursive: bool, endings: Set[str] | None, passed_over: Callable[[str], object]
 ) -> Iterator[str]:
-    taken: list[str] = []  # names only: a folder may hold millions
+    taken = _SortedNames()
     try:
         with os.scandir(folder) as scan:
             for entry in scan:
@@ -65,21 +68,44 @@ def _walk_folder(
                     passed_over(entry.path)
                 elif entry.is_dir(follow_symlinks=False):
                     if recursive:
-                        taken.append(entry.name + "/")
+                        taken.add(entry.name + "/")
                 elif _deserves_row(entry) and has_ending(entry.name, endings):
-                    taken.append(entry.name)
+                    taken.add(entry.name)
                 else:
                     passed_over(entry.path)
     except OSError:
         yield folder
         return
-    taken.sort(key=lambda name: name.removesuffix("/"))
+    start = os.path.join(folder, "")
     for name in taken:
-        path = os.path.join(folder, name.removesuffix("/"))
         if name.endswith("/"):
-            yield from _walk_folder(path, recursive, endings, passed_over)
+            yield from _walk_folder(start + name[:-1], recursive, endings, passed_over)
         else:
-            yield path
+            yield start + name
+
+
+class _SortedNames:
+    """Names in the order of their characters, those of folders end with `/`. A folder may hold
+    millions: most of them are kept in long strings, a quarter of the memory."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._runs: list[str] = []
+
+    def add(self, name: str) -> None:
+        self._names.append(name)
+        if len(self._names) == _RUN:
+            self._runs.append("\0".join(sorted(self._names, key=_without_slash)))
+            self._names.clear()
+
+    def __iter__(self) -> Iterator[str]:
+        self._names.sort(key=_without_slash)
+        runs = [(found[0] for found in re.finditer("[^\0]+", run)) for run in self._runs]
+        return heapq.merge(self._names, *runs, key=_without_slash)
+
+
+def _without_slash(name: str) -> str:
+    return name.removesuffix("/")
 
 
 def has_ending(name: str, endings: Set[str] | None) -> bool:
