@@ -192,29 +192,39 @@ def _shrunk(pixels: Bytes) -> tuple[Bytes, float]:
     return pixels, float(stride * factor)
 
 
-@lru_cache(maxsize=16)
-def _basis(height: int, width: int) -> tuple[Floats, NDArray[np.intp]]:
-    """(6, H*W) quadratic surface terms and the flat indices of about SAMPLES^2 samples of them."""
+class Basis(NamedTuple):
+    """`terms` (K, H*W) of a surface; flat indices of about SAMPLES^2 `samples`; the terms there,
+    `at`; the `prior` (K, K) that keeps a fit to few samples tame."""
+
+    terms: Floats
+    samples: NDArray[np.intp]
+    at: Floats
+    prior: Floats
+
+
+@lru_cache(maxsize=32)
+def _basis(height: int, width: int, order: int) -> Basis:
+    """The first `order` terms of a quadratic surface: 1 a constant, 3 a plane, 6 all."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     y, x = (2 * y + 1) / height - 1, (2 * x + 1) / width - 1
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=0).reshape(6, -1)
     rows = np.unique(np.linspace(0, height - 1, SAMPLES).round().astype(int))
     cols = np.unique(np.linspace(0, width - 1, SAMPLES).round().astype(int))
-    return terms, (rows[:, None] * width + cols).ravel()
+    index = (rows[:, None] * width + cols).ravel()
+    prior = np.diag(np.full(order, 1e-3 * len(index), np.float32))
+    prior[0, 0] = 1e-4
+    return Basis(terms[:order], index, terms[:order][:, index], prior)
 
 
 def _surface(planes: Floats, height: int, width: int, ground: Mask | None) -> Floats:
     """Robust ground (C, H*W) under (C, H*W): a quadratic in which outliers (the ink) lose their
     weight; or, from a mask of likely ground, a plane through that (a constant if tiny)."""
-    terms, index = _basis(height, width)
     order = 1 if min(height, width) <= CLEAN // 2 else 6 if ground is None else 3
-    terms = terms[:order]
-    at, values = terms[:, index], planes[:, index]
-    weight: Floats = np.ones(len(index), np.float32)
+    terms, samples, at, prior = _basis(height, width, order)
+    values = planes[:, samples]
+    weight: Floats = np.ones(len(samples), np.float32)
     if ground is not None:
-        weight = ground[index].astype(np.float32)
-    prior = np.diag(np.full(order, 1e-3 * len(index), np.float32))
-    prior[0, 0] = 1e-4
+        weight = ground[samples].astype(np.float32)
     for _ in range(ROUNDS):
         weighted = at * weight
         coef = np.linalg.solve(weighted @ at.T + prior, weighted @ values.T)
@@ -246,20 +256,17 @@ def _likely_ground(planes: Floats, height: int, width: int) -> Mask:
     return likely
 
 
-def _ink_axis(off: Floats) -> Floats:
-    """(C, N) differences from the ground -> (C,) unit vector towards the ink's colour."""
-    if len(off) == 1:
-        line = off[0]
-        return np.array([np.copysign(1.0, np.dot(line * line, line))], np.float32)
-    square = (off * off).sum(axis=0)
-    moment = (off * square) @ off.T
-    axis = moment[:, int(moment.diagonal().argmax())]
-    for _ in range(4):
-        axis = moment @ (axis / max(float(np.abs(axis).max()), 1e-6))
-    axis = axis / max(float(np.sqrt((axis * axis).sum())), 1e-6)
-    line = axis @ off
-    towards: Floats = -axis if np.dot(line * line, line) < 0 else axis
-    return towards
+def _towards_ink(off: Floats) -> Floats:
+    """(C, N) differences from the ground -> (N,) along the ink's colour, ink positive."""
+    line: Floats = off[0]
+    if len(off) > 1:
+        square = (off * off).sum(axis=0)
+        moment = (off * square) @ off.T
+        axis = moment[:, int(moment.diagonal().argmax())]
+        for _ in range(4):
+            axis = moment @ (axis / max(float(np.abs(axis).max()), 1e-6))
+        line = (axis / max(float(np.sqrt((axis * axis).sum())), 1e-6)) @ off
+    return -line if np.dot(line * line, line) < 0 else line
 
 
 def _mean_level(signed: Floats) -> float:
@@ -326,9 +333,9 @@ def _sides(found: Reading, height: int, width: int, share: float) -> int:
 
 def _like_strokes(found: Reading, height: int, width: int, anywhere: bool = False) -> bool:
     """Ink running off the image must have crisp edges and no great breadth, or it is a shadow."""
-    ink = (found.signed > 0.4 * found.level).reshape(height, width)
     if not anywhere and _sides(found, height, width, 0.4) == 0:
         return True
+    ink = (found.signed > 0.4 * found.level).reshape(height, width)
     signed = found.signed.reshape(height, width)
     down, right = ink[1:] != ink[:-1], ink[:, 1:] != ink[:, :-1]
     outline = np.count_nonzero(down) + np.count_nonzero(right)
@@ -342,13 +349,12 @@ def _like_strokes(found: Reading, height: int, width: int, anywhere: bool = Fals
 def _best_reading(planes: Floats, height: int, width: int) -> Reading | None:
     """The ground as a smooth surface; if that fits badly, as a flat half of the tones (tight
     crops), or as whatever is broader than a stroke (shadows)."""
-    off = planes - _surface(planes, height, width, None)
-    found = smooth = _reading(_ink_axis(off) @ off)
+    found = smooth = _reading(_towards_ink(planes - _surface(planes, height, width, None)))
     crowded = np.count_nonzero(found.signed > 0.4 * found.level) > CROWDED * height * width
     if found.spread < POOR_FIT and not crowded:
         return found if _like_strokes(found, height, width) else None
-    off = planes - _surface(planes, height, width, _likely_ground(planes, height, width))
-    split = _reading(_ink_axis(off) @ off)
+    likely = _likely_ground(planes, height, width)
+    split = _reading(_towards_ink(planes - _surface(planes, height, width, likely)))
     if found.spread < min(POOR_FIT, 1.4 * split.spread) and _like_strokes(found, height, width):
         return found
     if split.spread < found.spread and _like_strokes(split, height, width):
@@ -380,7 +386,7 @@ def _photo_levels(work: Bytes) -> Bytes | None:
         return None
     strong = signed[signed > 0.5 * level]
     full = float(np.partition(strong, int(0.8 * len(strong)))[int(0.8 * len(strong))])
-    some = signed[::3]
+    some = signed[::3].copy()
     knee = min(0.3, NOISE_KNEE * 1.5 * _middle(-some[some < 0]) / full)
     share = np.arange(256, dtype=np.float32) / 255
     soft = np.clip((share - np.float32(knee / 2)) / np.float32(knee / 2 + 1e-6), 0, 1)
