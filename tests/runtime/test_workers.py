@@ -15,7 +15,7 @@ from itertools import count, islice
 import pytest
 
 from edge_runtime import BundleError, EdgeRuntimeError
-from edge_runtime.workers import chunked, work_in_order
+from edge_runtime.workers import chunked, shared_out, work_in_order
 
 Answers = list[tuple[str, int]]
 
@@ -74,6 +74,19 @@ def run(
     start: Callable[[], Callable[[list[str]], Answers]], paths: list[str], size: int = 4
 ) -> list[Answers]:
     return list(work_in_order(start, chunked(paths, size), 2, give_up))
+
+
+@pytest.mark.parametrize("many", [0, 1, 5, 100, 2000])
+def test_towards_the_end_the_work_is_shared_out_in_ever_shorter_pieces(many: int) -> None:
+    paths = [str(number) for number in range(many)]
+    chunks = list(shared_out(paths, 64, 2))
+    sizes = [len(chunk) for chunk in chunks]
+    assert [path for chunk in chunks for path in chunk] == paths
+    assert max(sizes, default=0) <= 64
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1:] == [1] * bool(many)
+    assert all(size <= 1 + (many - sum(sizes[:i])) // 4 for i, size in enumerate(sizes))
+    assert len(chunks) <= many / 64 + 20
 
 
 def test_answers_come_in_order_and_every_process_works() -> None:

@@ -11,7 +11,7 @@ from .classifier import Classifier
 from .errors import InputError
 from .files import MAX_PIXELS
 from .results import Result
-from .workers import chunked, work_in_order, worth_workers
+from .workers import chunked, shared_out, work_in_order, worth_workers
 
 
 def classify_chunk(
@@ -66,7 +66,7 @@ def classify_files(
         if len(first) == worth_workers():
             start = partial(start_classifying, classifier.arguments, max_pixels)
             yield from chain.from_iterable(
-                work_in_order(start, chunked(rest, batch_size), workers, _lost)
+                work_in_order(start, shared_out(rest, batch_size, workers), workers, _lost)
             )
             return
     for chunk in chunked(rest, batch_size):

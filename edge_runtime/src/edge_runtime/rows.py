@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .results import Result
 from .sinks import Sink
-from .workers import chunked, interrupts_held, work_in_order, worth_workers
+from .workers import chunked, interrupts_held, shared_out, work_in_order, worth_workers
 
 
 class Rows(NamedTuple):
@@ -52,13 +52,14 @@ class RowMaker:
 def rows_in_order(
     maker: RowMaker, paths: Iterable[str], batch_size: int, workers: int
 ) -> Iterator[Rows]:
-    """The rows of the files, in their order, a batch at a time, by `workers` processes if there
-    are enough files to be worth it.
+    """The rows of the files, in their order, at most a batch at a time, by `workers` processes if
+    there are enough files to be worth it.
     """
     rest = iter(paths)
     first = list(islice(rest, worth_workers()))
-    chunks = chunked(chain(first, rest), batch_size)
+    files = chain(first, rest)
     if workers > 1 and len(first) == worth_workers():
+        chunks = shared_out(files, batch_size, workers)
         yield from work_in_order(maker.start, chunks, workers, maker.lost)
     else:
-        yield from map(maker.start(), chunks)
+        yield from map(maker.start(), chunked(files, batch_size))

@@ -191,6 +191,18 @@ def chunked(paths: Iterable[str], size: int) -> Iterator[list[str]]:
         yield chunk
 
 
+def shared_out(paths: Iterable[str], size: int, workers: int) -> Iterator[list[str]]:
+    """The paths in lists of `size`, towards their end in ever shorter ones, so that no process has
+    long to work when the others have nothing left.
+    """
+    rest = iter(paths)
+    ahead = deque(islice(rest, _IN_FLIGHT * workers * size))
+    while ahead:
+        count = min(size, -(-len(ahead) // (2 * workers)))
+        yield [ahead.popleft() for _ in range(count)]
+        ahead.extend(islice(rest, count))
+
+
 def worth_workers() -> int:
     """The number of files from which on processes of their own take no longer to read them."""
     return _WORTH_FORKING if _may_fork() else _WORTH_SPAWNING
