@@ -7,6 +7,7 @@ performance.json, performance.md and performance.png. Ratios are taken within a 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import edge_runtime
 import images
 import programs
 import report
@@ -283,6 +285,8 @@ def main() -> None:
         "--output", type=Path, help="default: docs; with --quick or --only nothing is written"
     )
     options = parser.parse_args()
+    # As pip leaves what it installs; a checkout may have to compile at every start.
+    compileall.compile_dir(Path(edge_runtime.__file__).parent, quiet=1)
     output = options.output
     if output is None and not (options.quick or options.only):
         output = programs.HERE.parent / "docs"
