@@ -31,7 +31,7 @@ from .workspace import Workspace
 VALIDATION_COPIES = 8
 """How often each validation digit is drawn again, so that few images tell epochs apart."""
 LEAST_JUDGING = 20
-"""Epochs after which a network may judge; a shorter training doubts no digit."""
+"""Epochs after which a network may judge; a shorter training doubts no digit, and settles."""
 SAVE_SECONDS = 10
 """The state of the training is kept after an epoch when the last time is longer ago."""
 
@@ -402,7 +402,8 @@ class _Learner:
         if place < warm:
             return self._config.learning_rate * place / warm
         fall = 0.5 * (1 + np.cos(np.pi * (place - warm) / (1 - warm)))
-        return float(self._config.learning_rate * max(fall, self._config.least_rate))
+        least = self._config.least_rate if self._config.epochs >= LEAST_JUDGING else 0.0
+        return float(self._config.learning_rate * max(fall, least))
 
     def _compile(self, model: keras.Model) -> Callable[..., tf.Tensor]:
         @tf.function  # type: ignore[untyped-decorator]
