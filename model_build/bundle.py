@@ -69,7 +69,7 @@ def write_bundle(
             dataset.test,
             dataset.labels[dataset.test],
             dataset.tensors_later(dataset.test, trained.input),
-            name=dataset.image_name,
+            name=dataset.images.name,
         )
         if parity.failures:
             raise GateError(parity)
@@ -115,7 +115,7 @@ def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:
         dataset.test,
         dataset.labels[dataset.test],
         dataset.tensors_later(dataset.test, spec.input),
-        name=dataset.image_name,
+        name=dataset.images.name,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from edge_runtime import BundleError, EdgeRuntimeError
+from edge_runtime.exits import EXIT_BAD_BUNDLE, EXIT_GATE, EXIT_INTERRUPTED, EXIT_USAGE
 from edge_runtime.manifest import PLURALS, Manifest
 
 from . import __version__
@@ -20,11 +21,6 @@ from .errors import BuildError, GateError
 
 if TYPE_CHECKING:
     from .train import Epoch
-
-EXIT_USAGE = 2
-EXIT_BAD_BUNDLE = 3
-EXIT_GATE = 4
-EXIT_INTERRUPTED = 130
 
 data_option = click.option(
     "--data",

@@ -18,7 +18,7 @@ from .errors import BuildError
 from .inputs import choose_input
 from .pipeline import TensorStore
 from .scan import judge, look
-from .sources import Examples, Finding, open_source
+from .sources import Arrays, Examples, Finding, open_source
 from .vary import VARIATIONS, Vary
 from .workspace import Workspace
 
@@ -63,7 +63,7 @@ class Dataset:
 
     name: str
     about: str
-    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | Examples
+    images: Examples
     """(H, W) grey or (H, W, 3) colour, uint8; of other kinds as their reader gives them; opened
     when asked for."""
     labels: Indices
@@ -93,11 +93,7 @@ class Dataset:
 
     def sources(self, indices: Indices) -> Picked:
         """What to hand to a Classifier for them: a path or an array each."""
-        return Picked(getattr(self.images, "source", self.images.__getitem__), indices)
-
-    def image_name(self, position: int) -> str:
-        """What to call an image in a message."""
-        return self.images.name(position) if hasattr(self.images, "name") else str(position)
+        return Picked(self.images.source, indices)
 
     def tensors(self, indices: Indices, spec: InputSpec) -> NDArray[np.uint8]:
         """What the device makes of those images: (len(indices), height, width, channels) uint8."""
@@ -262,7 +258,7 @@ def digits_dataset(
     return Dataset(
         name="digits",
         about="scikit-learn's handwritten digits, 1,797 images of 8x8",
-        images=images,
+        images=Arrays([("digits", images)]),
         labels=labels,
         class_names=tuple(str(digit) for digit in range(10)),
         preprocessing=Preprocessing("ink"),

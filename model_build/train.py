@@ -30,8 +30,9 @@ from .workspace import Workspace
 
 VALIDATION_COPIES = 8
 """How often each validation digit is drawn again, so that few images tell epochs apart."""
-LEAST_JUDGING = 20
-"""Epochs after which a network may judge; a shorter training doubts no digit, and settles."""
+SHORT = 20
+"""Epochs below which a training is a first try: as a judge it would doubt too many digits, and its
+rate falls to zero, since what is exported as int8 has to have settled."""
 SAVE_SECONDS = 10
 """The state of the training is kept after an epoch when the last time is longer ago."""
 
@@ -126,7 +127,7 @@ def train(
     spec = InputSpec(side, side, 1)
     classes = len(dataset.class_names)
     digits = dataset.strokes(dataset.train, spec)
-    if config.judging >= LEAST_JUDGING:
+    if config.judging >= SHORT:
 
         def fit(some: StrokeDigits, seed: int) -> keras.Model:
             keras.utils.set_random_seed(seed)
@@ -402,7 +403,7 @@ class _Learner:
         if place < warm:
             return self._config.learning_rate * place / warm
         fall = 0.5 * (1 + np.cos(np.pi * (place - warm) / (1 - warm)))
-        least = self._config.least_rate if self._config.epochs >= LEAST_JUDGING else 0.0
+        least = self._config.least_rate if self._config.epochs >= SHORT else 0.0
         return float(self._config.learning_rate * max(fall, least))
 
     def _compile(self, model: keras.Model) -> Callable[..., tf.Tensor]:

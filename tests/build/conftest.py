@@ -1,5 +1,7 @@
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,25 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [MODEL_BUILD, *map(str, arguments)], capture_output=True, text=True, check=False
     )
+
+
+def interrupt(*arguments: object, seconds: float) -> int:
+    """Send a build Ctrl-C so long after it has said its parts; its process id, when it is over."""
+    with subprocess.Popen(
+        [MODEL_BUILD, "build", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background would have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        for line in process.stderr:
+            if "train," in line:
+                break
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert "Traceback" not in process.stderr.read()
+    return process.pid
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,11 @@
 import hashlib
 import json
 import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import MODEL_BUILD, run
+from conftest import interrupt, run
 from test_verify import weaken
 
 from edge_runtime.manifest import Manifest
@@ -93,23 +90,10 @@ def test_a_failed_gate_exits_with_4_and_leaves_the_old_bundle(built, monkeypatch
 
 
 def test_an_interrupted_build_leaves_nothing_and_the_next_one_succeeds(tmp_path):
-    with subprocess.Popen(
-        [MODEL_BUILD, "build", "--output", tmp_path],
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell that runs the tests in the background would have it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
-        for line in process.stderr:
-            if "train," in line:
-                break
-        time.sleep(2)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
-        assert "Traceback" not in process.stderr.read()
+    pid = interrupt("--output", tmp_path, seconds=2)
     assert not list(tmp_path.glob("**/manifest.json"))
     # What kill -9 would leave behind: a folder of a process that is no more.
-    (tmp_path / f".digits.building-{process.pid}").mkdir()
+    (tmp_path / f".digits.building-{pid}").mkdir()
     done = run("build", "--output", tmp_path, "--epochs", 4)
     assert done.returncode == 0, done.stderr
     assert os.listdir(tmp_path) == ["digits"]

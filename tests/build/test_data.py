@@ -15,7 +15,9 @@ def test_the_test_part_is_the_seed_documents_own_split(dataset):
     )
     assert len(dataset.test) == 360
     np.testing.assert_array_equal(
-        np.rint(dataset.images[dataset.test] * (16 / 255)), images, strict=False
+        np.rint(np.stack([dataset.images[i] for i in dataset.test]) * (16 / 255)),
+        images,
+        strict=False,
     )
     np.testing.assert_array_equal(dataset.labels[dataset.test], labels)
 
@@ -26,8 +28,9 @@ def test_no_image_is_in_two_parts(dataset):
 
 
 def test_counts_of_0_to_16_become_bytes_of_0_to_255(dataset):
-    assert dataset.images.dtype == np.uint8
-    assert sorted(np.unique(dataset.images)) == [round(n * 255 / 16) for n in range(17)]
+    images = np.stack([dataset.images[i] for i in range(len(dataset.images))])
+    assert images.dtype == np.uint8
+    assert sorted(np.unique(images)) == [round(n * 255 / 16) for n in range(17)]
 
 
 def test_training_sees_what_the_device_sees(dataset):

@@ -3,16 +3,14 @@
 import csv
 import io
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import drawn_data
 import numpy as np
 import pytest
-from conftest import MODEL_BUILD, run
+from conftest import interrupt, run
 
 from edge_runtime import Classifier, InputError
 from edge_runtime.golden import check_golden
@@ -211,18 +209,5 @@ def test_training_stops_when_there_is_nothing_left_to_learn(tmp_path, patience):
 def test_ctrl_c_is_one_line_and_keeps_what_is_done(tmp_path):
     data = tmp_path / "shapes"
     drawn_data.shapes(data, 12)
-    with subprocess.Popen(
-        [MODEL_BUILD, "build", "--data", data, "--output", tmp_path / "out"],
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell that runs the tests in the background would have it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
-        for line in process.stderr:
-            if "train," in line:
-                break
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
-        assert "Traceback" not in process.stderr.read()
+    interrupt("--data", data, "--output", tmp_path / "out", seconds=1)
     assert (tmp_path / "out" / ".shapes.training" / "seen.json").exists()

@@ -16,7 +16,7 @@ def lines(dataset):
 
 
 def names(dataset, positions):
-    return {dataset.image_name(position) for position in positions}
+    return {dataset.images.name(position) for position in positions}
 
 
 def test_what_the_test_part_holds_as_well_is_not_trained_on(tmp_path):

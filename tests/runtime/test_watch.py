@@ -64,6 +64,8 @@ class Watching:
                 cwd=top,
                 env=environment(home),
                 stderr=log,
+                # A shell that runs the tests in the background would have it ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         until(lambda: "watching in" in self.said or self.process.poll() is not None)
 

@@ -5,34 +5,36 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
 from . import __version__
-from .errors import BundleError, EdgeRuntimeError, OutputError
+from .exits import (
+    EXIT_BAD_BUNDLE,
+    EXIT_GATE,
+    EXIT_SOME_FAILED,
+    EXIT_USAGE,
+    errors_as_exits,
+    interruptible,
+    mute_libraries,
+    printable,
+    stop,
+)
+from .tally import Tally
 
 if TYPE_CHECKING:
     from .classifier import Precision
     from .manifest import ModelSpec
-    from .parts import Done, PartFormat
-    from .rows import RowMaker, Rows
+    from .parts import PartFormat
+    from .rows import RowMaker
     from .sinks import Format
-
-EXIT_SOME_FAILED = 1
-EXIT_USAGE = 2
-EXIT_BAD_BUNDLE = 3
-EXIT_GATE = 4
-EXIT_INTERRUPTED = 130
-
-_PROGRESS_SECONDS = 0.1
 
 bundle_argument = click.argument("bundle", required=False, type=click.Path(path_type=Path))
 key_option = click.option(
@@ -170,7 +172,7 @@ def predict(
     if resume and output == "-":
         raise click.UsageError("--resume needs -o FILE, the output to go on with")
     _check_engine(engine, address, output, format_, paths)
-    with _errors_as_exits(
+    with errors_as_exits(
         "interrupted" if output == "-" else "interrupted; --resume goes on from here"
     ):
         from .files import ENDINGS, MAX_PIXELS, available_cpus, walk
@@ -178,7 +180,7 @@ def predict(
         from .rows import RowMaker, rows_in_order
         from .sinks import Sink
 
-        _mute_libraries()
+        mute_libraries()
         arguments = {
             "model": BUILT_IN if model is None else Path(model),
             "precision": precision,
@@ -188,7 +190,7 @@ def predict(
         }
         spec = _spec(arguments)
         reads = spec.preprocessing.reads
-        tally = _Tally(quiet, PLURALS[reads])
+        tally = Tally(quiet, PLURALS[reads])
         format_ = format_ or _format_of(output, "csv" if engine == "local" else "parquet")
         if engine == "ray":
             arguments["top_k"] = min(top_k, len(spec.labels))
@@ -225,7 +227,7 @@ def predict(
                     raise
         tally.finish()
     if max_failure_rate is not None and tally.failed > max_failure_rate * tally.total:
-        _stop(
+        stop(
             EXIT_GATE,
             f"{tally.failed} of {tally.total} files failed, more than the share of"
             f" {max_failure_rate:g} that --max-failure-rate allows",
@@ -238,7 +240,7 @@ def predict(
 @bundle_argument
 def info(bundle: Path | None) -> None:
     """Say what a bundle holds and how its model was measured."""
-    with _errors_as_exits():
+    with errors_as_exits():
         from .manifest import BUILT_IN, Manifest
 
         manifest = Manifest.load(bundle or BUILT_IN)
@@ -276,7 +278,7 @@ def check(bundle: Path | None, key: Path | None) -> None:
     The golden vectors are encoded images, sounds or series with the tensors that
     they must become and the probabilities that the model must give.
     """
-    with _errors_as_exits():
+    with errors_as_exits():
         from .classifier import Classifier
         from .golden import check_files, check_golden
         from .manifest import BUILT_IN
@@ -305,7 +307,7 @@ def check(bundle: Path | None, key: Path | None) -> None:
             )
         click.echo()
         if failed:
-            _stop(
+            stop(
                 EXIT_BAD_BUNDLE,
                 f"{folder}: {failed} of {total} golden vectors failed; this device or its"
                 " libraries read images differently from the machine that built the bundle",
@@ -338,7 +340,7 @@ def bench(bundle: Path | None, images: Path | None, json_path: Path | None) -> N
     """
     if json_path and not json_path.parent.is_dir():
         raise click.UsageError(f"{json_path}: there is no folder {json_path.parent}")
-    with _errors_as_exits(interrupted="interrupted; nothing was written"):
+    with errors_as_exits(interrupted="interrupted; nothing was written"):
         from .bench import bench as measure
         from .preprocess import ignore_decoder_warnings
 
@@ -392,13 +394,13 @@ def watch(
         raise click.UsageError("give -o FILE, --sort-into DIR or both")
     if output == "-":
         raise click.UsageError("-o needs a file: its rows tell what was read before a restart")
-    with _errors_as_exits():
+    with errors_as_exits():
         from .files import MAX_PIXELS
         from .manifest import BUILT_IN, PLURALS
         from .sinks import Sink
         from .watch import watch as start
 
-        _mute_libraries()
+        mute_libraries()
         arguments = {
             "model": BUILT_IN if model is None else Path(model),
             "precision": precision,
@@ -414,7 +416,7 @@ def watch(
             reads=reads,
             poll=poll,
             max_pixels=max_pixels or MAX_PIXELS,
-            say=lambda text: click.echo(_one_line(text), err=True),
+            say=lambda text: click.echo(printable(text), err=True),
         )
         failed = f", {tally.failed:,} failed" if tally.failed else ""
         click.echo(f"{tally.files:,} {PLURALS[reads]}{failed}", err=True)
@@ -432,14 +434,14 @@ def update(new_bundle: Path, target: Path, key: Path | None) -> None:
     The hashes and the golden vectors of NEW_BUNDLE are checked first. The old
     bundle is kept as TARGET.old. At every moment TARGET is the one or the other.
     """
-    with _errors_as_exits():
+    with errors_as_exits():
         from .update import update as switch
 
         if key is not None:
             _verify(new_bundle, key)
         old = switch(new_bundle, target)
         kept = f"; the old bundle is kept as {old}" if old else ""
-        click.echo(_one_line(f"{target} is {new_bundle} now{kept}"))
+        click.echo(printable(f"{target} is {new_bundle} now{kept}"))
 
 
 @main.command()
@@ -465,20 +467,20 @@ def demo(bundle: Path | None, port: int, folder: Path | None) -> None:
     The page is served to this machine only, on 127.0.0.1, until Ctrl-C. Its
     address is printed. The browser does all the work, by onnxruntime-web.
     """
-    with _errors_as_exits():
+    with errors_as_exits():
         from .demo import PageServer, export, page_files
 
         files = page_files(bundle)
         if folder is not None:
             export(files, folder)
             click.echo(
-                _one_line(f"{folder}: {len(files)} files, to be served as they are"), err=True
+                printable(f"{folder}: {len(files)} files, to be served as they are"), err=True
             )
             return
         with PageServer(files, port) as server:
             click.echo(server.address)
             click.echo("serving on this machine only; Ctrl-C ends it", err=True)
-            with _interruptible():
+            with interruptible():
                 server.serve_forever()
 
 
@@ -486,66 +488,7 @@ def _verify(bundle: Path, key: Path) -> None:
     from .signature import verify
 
     verify(bundle, key)
-    click.echo(_one_line(f"signed with the key of {key}"))
-
-
-class _Tally:
-    """Counts what passes, and shows it on a terminal."""
-
-    def __init__(self, quiet: bool, many: str) -> None:
-        """many: what the files are, `images` or the like."""
-        self._many = many
-        self.total = self.failed = self.passed_over = self.earlier = 0
-        self._quiet = quiet
-        self._live = not quiet and sys.stderr.isatty()
-        self._start = time.monotonic()
-        self._shown = 0.0
-
-    def pass_over(self, path: str) -> None:
-        self.passed_over += 1
-
-    def count(self, chunks: Iterable[Rows]) -> Iterator[bytes]:
-        for rows in chunks:
-            self._add(rows.files, rows.failed)
-            yield rows.data
-
-    def _add(self, files: int, failed: int) -> None:
-        self.total += files
-        self.failed += failed
-        if self._live and time.monotonic() - self._shown > _PROGRESS_SECONDS:
-            self._shown = time.monotonic()
-            click.echo(f"\r{self._line()}\x1b[K", err=True, nl=False)
-
-    def count_parts(self, parts: Iterable[Done]) -> None:
-        for done in parts:
-            self.passed_over += done.passed_over
-            if done.earlier:
-                self.add_earlier(done.files, done.failed)
-            else:
-                self._add(done.files, done.failed)
-
-    def add_earlier(self, rows: int, failed: int) -> None:
-        self.total += rows
-        self.earlier += rows
-        self.failed += failed
-
-    def finish(self) -> None:
-        if self._live:
-            click.echo("\r\x1b[K", err=True, nl=False)
-        if self._quiet:
-            return
-        words = self._line() if self.total else f"no {self._many} found"
-        if self.earlier:
-            words += f", {self.earlier:,} of them by an earlier run"
-        if self.passed_over:
-            words += f"; {self.passed_over:,} other files passed over"
-        click.echo(words, err=True)
-
-    def _line(self) -> str:
-        seconds = max(time.monotonic() - self._start, 1e-9)
-        rate = (self.total - self.earlier) / seconds
-        failed = f", {self.failed:,} failed" if self.failed else ""
-        return f"{self.total:,} {self._many} in {seconds:.1f} s ({rate:,.0f} a second){failed}"
+    click.echo(printable(f"signed with the key of {key}"))
 
 
 def _named(paths: Iterable[str]) -> Iterator[str]:
@@ -587,7 +530,7 @@ def _predict_on_ray(
     options: dict[str, Any],
     workers: int | None,
     address: str | None,
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     warnings.filterwarnings("ignore", module=r"ray\.")  # of its own deprecations
     if address is None:
@@ -598,14 +541,14 @@ def _predict_on_ray(
     try:
         from .ray import run
     except ModuleNotFoundError as error:
-        _stop(EXIT_USAGE, f"--engine ray: {error}")
+        stop(EXIT_USAGE, f"--engine ray: {error}")
     from .parts import Job, model_files
     from .storage import plain
 
     model = model_files(arguments.pop("model"), arguments["precision"])
     sources = tuple(map(plain, paths))
     job = Job(sources, plain(output), format_, model, arguments, **options)
-    with _interruptible(), closing(run(job, workers=workers, address=address)) as parts:
+    with interruptible(), closing(run(job, workers=workers, address=address)) as parts:
         try:
             tally.count_parts(parts)
         except KeyboardInterrupt:
@@ -643,13 +586,13 @@ def _write_rows(chunks: Iterator[bytes], header: bytes, stream: BinaryIO, replac
 def _open_output(output: str, resume: bool) -> Iterator[BinaryIO]:
     if output == "-":
         if sys.stdout is None:
-            _stop(EXIT_SOME_FAILED, "standard output is closed; give -o FILE")
-        with _interruptible():
+            stop(EXIT_SOME_FAILED, "standard output is closed; give -o FILE")
+        with interruptible():
             yield sys.stdout.buffer
         return
     from .output import open_output
 
-    with open_output(output, keep=resume) as stream, _interruptible():
+    with open_output(output, keep=resume) as stream, interruptible():
         yield cast("BinaryIO", stream)
 
 
@@ -659,7 +602,7 @@ def _after_earlier_rows(
     labels: tuple[str, ...],
     stream: BinaryIO,
     output: str,
-    tally: _Tally,
+    tally: Tally,
 ) -> Iterator[str]:
     """The files that have no row yet; the stream stands behind the last row that is kept."""
     from .resume import Terms, keep
@@ -676,58 +619,11 @@ def _after_earlier_rows(
     return files
 
 
-def _mute_libraries() -> None:
-    """Keep stderr for this program: libtiff writes what it thinks of a damaged file there."""
-    if sys.stderr is sys.__stderr__ and sys.stderr is not None and sys.stderr.fileno() == 2:
-        own = os.dup(2)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        sys.stderr = open(  # noqa: SIM115  until the end
-            own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
-        )
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """In here Ctrl-C is a KeyboardInterrupt, so that what is begun can be ended well."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:  # as a shell's background job has it
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _errors_as_exits(interrupted: str = "interrupted") -> Iterator[None]:
-    try:
-        yield
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BundleError as error:
-        _stop(EXIT_BAD_BUNDLE, str(error))
-    except OutputError as error:
-        _stop(EXIT_USAGE, str(error))
-    except EdgeRuntimeError as error:
-        _stop(EXIT_SOME_FAILED, str(error))
-    except BrokenPipeError:
-        # Whoever read the output has had enough.
-        _write_no_more()
-        sys.exit(0)
-    except OSError as error:
-        _write_no_more()
-        _stop(EXIT_SOME_FAILED, f"{error.filename or 'output'}: {error.strerror}")
-    except KeyboardInterrupt:
-        _stop(EXIT_INTERRUPTED, interrupted)
-
-
 def run() -> None:
     """The command line as a process: its errors are one line and an exit status."""
     try:
         # click's own main() would call a closed pipe an error.
-        with _errors_as_exits(), main.make_context("edge-runtime", sys.argv[1:]) as context:
+        with errors_as_exits(), main.make_context("edge-runtime", sys.argv[1:]) as context:
             main.invoke(context)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
@@ -736,22 +632,6 @@ def run() -> None:
             error.show()
             sys.exit(EXIT_USAGE)
         command = error.ctx.command_path if error.ctx else "edge-runtime"
-        _stop(EXIT_USAGE, f"{error.format_message()} ({command} --help says more)")
+        stop(EXIT_USAGE, f"{error.format_message()} ({command} --help says more)")
     except click.ClickException as error:
-        _stop(error.exit_code, error.format_message())
-
-
-def _write_no_more() -> None:
-    """What is left in stdout's buffer cannot be written, at exit neither."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _stop(status: int, message: str) -> NoReturn:
-    click.echo(f"edge-runtime: {_one_line(message)}", err=True)
-    sys.exit(status)
-
-
-def _one_line(text: str) -> str:
-    """Text with a file's odd name in it, as one line that leaves the terminal alone."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        stop(error.exit_code, error.format_message())

@@ -8,14 +8,13 @@ import math
 import os
 import re
 import stat
-import sys
-import unicodedata
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from .errors import BundleError
+from .json_values import ANY, check_line, is_plain_path, kind_of, number, numbers, only, take, whole
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -55,8 +54,6 @@ PREPROCESSING_PARAMETERS: dict[str, tuple[str, ...]] = {
 _READS = {"log_mel": "sound", "series": "series"}
 PLURALS = {"image": "images", "sound": "sounds", "series": "series"}
 """What a model may read: one of it, and several."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,40 +176,40 @@ class ModelSpec:
 
         Raises BundleError for anything missing, unknown or out of range.
         """
-        version = _take(data, "schema_version", int, where)
+        version = take(data, "schema_version", int, where)
         if version != SCHEMA_VERSION:
             raise BundleError(
                 f"{where}: schema_version is {version}, this edge-runtime reads {SCHEMA_VERSION};"
                 " install a matching edge-runtime or export the model again"
             )
-        labels = _take(data, "labels", list, where)
+        labels = take(data, "labels", list, where)
         if not 2 <= len(labels) <= MAX_LABELS:
             raise BundleError(f"{where}: {len(labels)} labels, expected 2 to {MAX_LABELS}")
         for label in labels:
             if not isinstance(label, str) or not label:
                 raise BundleError(f"{where}: label {label!r} is not a non-empty string")
-            _check_line(label, "label", where)
+            check_line(label, "label", where)
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise BundleError(f"{where}: label {twice!r} stands twice")
-        output = _take(data, "output", dict, where)
-        _only(output, {"name", "kind", "dtype"}, f"{where}: output")
-        kind = _take(output, "kind", str, f"{where}: output")
+        output = take(data, "output", dict, where)
+        only(output, {"name", "kind", "dtype"}, f"{where}: output")
+        kind = take(output, "kind", str, f"{where}: output")
         if kind != "probabilities":
             raise BundleError(f"{where}: output kind is {kind!r}, expected 'probabilities'")
         how = _preprocessing_from_json(
-            _take(data, "preprocessing", dict, where), f"{where}: preprocessing"
+            take(data, "preprocessing", dict, where), f"{where}: preprocessing"
         )
-        shape = _input_from_json(_take(data, "input", dict, where), how.reads, f"{where}: input")
+        shape = _input_from_json(take(data, "input", dict, where), how.reads, f"{where}: input")
         _check_fit(shape, how, f"{where}: preprocessing")
         return cls(
-            name=_check_line(_take(data, "name", str, where), "name", where),
-            version=_check_line(_take(data, "version", str, where), "version", where),
+            name=check_line(take(data, "name", str, where), "name", where),
+            version=check_line(take(data, "version", str, where), "version", where),
             labels=tuple(labels),
             input=shape,
             preprocessing=how,
-            output=_take(output, "name", str, f"{where}: output"),
-            min_score=_number(data, "min_score", 0.0, 1.0, where),
+            output=take(output, "name", str, f"{where}: output"),
+            min_score=number(data, "min_score", 0.0, 1.0, where),
         )
 
     @classmethod
@@ -231,7 +228,6 @@ class ModelSpec:
         return cls.from_json(data, where)
 
 
-_ANY = sys.float_info.max
 _SPEC_KEYS = (
     "schema_version",
     "name",
@@ -308,10 +304,10 @@ class Manifest:
                 f"{where}: not JSON ({error}): copy or build the bundle again"
             ) from None
         if not isinstance(data, dict):
-            raise BundleError(f"{where}: expected a JSON object, found {_kind(data)}")
+            raise BundleError(f"{where}: expected a JSON object, found {kind_of(data)}")
         files = tuple(
             _file_from_json(entry, f"{where}: files[{index}]")
-            for index, entry in enumerate(_take(data, "files", list, where))
+            for index, entry in enumerate(take(data, "files", list, where))
         )
         paths = [file.path for file in files]
         if len(set(paths)) != len(paths):
@@ -320,8 +316,8 @@ class Manifest:
         manifest = cls(
             spec=ModelSpec.from_json(data, where),
             files=files,
-            calibration=_take(data, "calibration", dict, where),
-            training=_take(data, "training", dict, where),
+            calibration=take(data, "calibration", dict, where),
+            training=take(data, "training", dict, where),
         )
         _check_seal(raw, where)
         return manifest
@@ -431,19 +427,19 @@ def labels_text(labels: Iterable[str]) -> str:
 
 
 def _input_from_json(data: Mapping[str, Any], reads: str, where: str) -> InputSpec:
-    _only(data, {field.name for field in fields(InputSpec)}, where)
+    only(data, {field.name for field in fields(InputSpec)}, where)
     high, wide, deep = {
         "image": (MAX_SIDE, MAX_SIDE, 3),
         "sound": (MAX_SIDE, MAX_SIDE, 1),
         "series": (1, MAX_LENGTH, MAX_SERIES_CHANNELS),
     }[reads]
     spec = InputSpec(
-        height=_whole(data, "height", 1, high, where),
-        width=_whole(data, "width", 1, wide, where),
-        channels=_whole(data, "channels", 1, deep, where),
-        name=_take(data, "name", str, where),
-        dtype=_take(data, "dtype", str, where),
-        layout=_take(data, "layout", str, where),
+        height=whole(data, "height", 1, high, where),
+        width=whole(data, "width", 1, wide, where),
+        channels=whole(data, "channels", 1, deep, where),
+        name=take(data, "name", str, where),
+        dtype=take(data, "dtype", str, where),
+        layout=take(data, "layout", str, where),
     )
     if spec.channels == 2 and reads == "image":
         raise BundleError(f"{where}: channels is 2, expected 1 or 3")
@@ -455,31 +451,31 @@ def _input_from_json(data: Mapping[str, Any], reads: str, where: str) -> InputSp
 
 
 def _preprocessing_from_json(data: Mapping[str, Any], where: str) -> Preprocessing:
-    kind = _take(data, "kind", str, where)
+    kind = take(data, "kind", str, where)
     if kind not in PREPROCESSING_PARAMETERS:
         known = ", ".join(PREPROCESSING_PARAMETERS)
         raise BundleError(f"{where}: kind is {kind!r}, this edge-runtime knows {known}")
-    _only(data, {"kind", *PREPROCESSING_PARAMETERS[kind]}, f"{where}: {kind!r}")
+    only(data, {"kind", *PREPROCESSING_PARAMETERS[kind]}, f"{where}: {kind!r}")
     values: dict[str, Any] = {}
     if kind == "ink":
-        values["max_stretch"] = _number(data, "max_stretch", 1.0, 100.0, where)
-        values["spread"] = _number(data, "spread", 0.0, 1.0, where)
-        values["reach"] = _number(data, "reach", 0.1, 100.0, where)
+        values["max_stretch"] = number(data, "max_stretch", 1.0, 100.0, where)
+        values["spread"] = number(data, "spread", 0.0, 1.0, where)
+        values["reach"] = number(data, "reach", 0.1, 100.0, where)
     if kind == "fit":
-        values["fill"] = _whole(data, "fill", 0, 255, where)
+        values["fill"] = whole(data, "fill", 0, 255, where)
     if kind == "log_mel":
-        rate = values["sample_rate"] = _whole(data, "sample_rate", 1000, 384_000, where)
-        window = values["window"] = _whole(data, "window", 4, MAX_LENGTH, where)
-        values["hop"] = _whole(data, "hop", 1, window, where)
-        high = values["high_hz"] = _number(data, "high_hz", 1.0, rate / 2, where)
-        values["low_hz"] = _number(data, "low_hz", 0.0, high - 1.0, where)
-        values["range_db"] = _number(data, "range_db", 1.0, 200.0, where)
-        values["silence_db"] = _number(data, "silence_db", -200.0, 0.0, where)
+        rate = values["sample_rate"] = whole(data, "sample_rate", 1000, 384_000, where)
+        window = values["window"] = whole(data, "window", 4, MAX_LENGTH, where)
+        values["hop"] = whole(data, "hop", 1, window, where)
+        high = values["high_hz"] = number(data, "high_hz", 1.0, rate / 2, where)
+        values["low_hz"] = number(data, "low_hz", 0.0, high - 1.0, where)
+        values["range_db"] = number(data, "range_db", 1.0, 200.0, where)
+        values["silence_db"] = number(data, "silence_db", -200.0, 0.0, where)
     if kind == "series":
-        normalise = values["normalise"] = _take(data, "normalise", str, where)
+        normalise = values["normalise"] = take(data, "normalise", str, where)
         if normalise not in ("each", "none"):
             raise BundleError(f"{where}: normalise is {normalise!r}, expected 'each' or 'none'")
-        values["low"], values["high"] = _numbers(data, "low", where), _numbers(data, "high", where)
+        values["low"], values["high"] = numbers(data, "low", where), numbers(data, "high", where)
     return Preprocessing(kind, **values)
 
 
@@ -508,85 +504,20 @@ def _check_fit(shape: InputSpec, how: Preprocessing, where: str) -> None:
 
 def _file_from_json(data: Any, where: str) -> BundleFile:
     if not isinstance(data, dict):
-        raise BundleError(f"{where}: expected a JSON object, found {_kind(data)}")
-    path = _take(data, "path", str, where)
+        raise BundleError(f"{where}: expected a JSON object, found {kind_of(data)}")
+    path = take(data, "path", str, where)
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or str(pure) != path or not _plain(path):
+    if pure.is_absolute() or ".." in pure.parts or str(pure) != path or not is_plain_path(path):
         raise BundleError(f"{where}: path {path!r} leaves the bundle or is not in plain form")
-    sha256 = _take(data, "sha256", str, where)
+    sha256 = take(data, "sha256", str, where)
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise BundleError(f"{where}: sha256 {sha256!r} is not 64 hexadecimal digits")
     described = {"path", "format", "precision", "bytes", "sha256"}
     return BundleFile(
         path=path,
-        bytes=_whole(data, "bytes", 0, MAX_FILE_BYTES, where),
+        bytes=whole(data, "bytes", 0, MAX_FILE_BYTES, where),
         sha256=sha256,
-        format=_take(data, "format", str, where),
-        precision=_take(data, "precision", str, where) if "precision" in data else None,
-        measured={
-            key: _number(data, key, -_ANY, _ANY, where) for key in data if key not in described
-        },
+        format=take(data, "format", str, where),
+        precision=take(data, "precision", str, where) if "precision" in data else None,
+        measured={key: number(data, key, -ANY, ANY, where) for key in data if key not in described},
     )
-
-
-def _only(data: Mapping[str, Any], known: Set[str], where: str) -> None:
-    unknown = sorted(set(data) - known)
-    if unknown:
-        raise BundleError(f"{where}: {unknown[0]!r} is not known to this edge-runtime")
-
-
-def _check_line(text: str, what: str, where: str) -> str:
-    """Text that can stand in a line of a terminal, of labels.txt or of an output."""
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
-        raise BundleError(f"{where}: {what} {text!r} has a line break or control character in it")
-    return text
-
-
-def _plain(path: str) -> bool:
-    return "\\" not in path and path.isprintable()
-
-
-def _take(data: Mapping[str, Any], key: str, kind: type[T], where: str) -> T:
-    if key not in data:
-        raise BundleError(f"{where}: {key!r} is missing")
-    value = data[key]
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise BundleError(f"{where}: {key!r} is {_kind(value)}, expected {_NAMES[kind]}")
-    return value
-
-
-def _number(data: Mapping[str, Any], key: str, low: float, high: float, where: str) -> float:
-    value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BundleError(f"{where}: {key!r} is {_kind(value)}, expected a number")
-    if not low <= value <= high:  # so not for NaN either
-        raise BundleError(f"{where}: {key!r} is {value}, expected {low:g} to {high:g}")
-    return value
-
-
-def _numbers(data: Mapping[str, Any], key: str, where: str) -> tuple[float, ...]:
-    values = _take(data, key, list, where)
-    return tuple([_number({key: value}, key, -_ANY, _ANY, where) for value in values])
-
-
-def _whole(data: Mapping[str, Any], key: str, low: int, high: int, where: str) -> int:
-    value = _take(data, key, int, where)
-    if not low <= value <= high:
-        raise BundleError(f"{where}: {key!r} is {value}, expected {low} to {high}")
-    return value
-
-
-_NAMES: dict[type, str] = {
-    int: "a whole number",
-    str: "a string",
-    list: "a list",
-    dict: "an object",
-}
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true or false"
-    return _NAMES.get(type(value), "a number")
