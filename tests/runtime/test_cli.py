@@ -108,6 +108,7 @@ def test_bad_files_give_rows_with_their_status_and_exit_status_one(
     summary = done.stderr.decode()
     assert summary.startswith("6 images in ")
     assert summary.endswith("5 failed; 2 other files passed over\n")
+    assert run("predict", GOOD).stderr.startswith(b"1 image in ")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -27,7 +27,7 @@ from .exits import (
     printable,
     stop,
 )
-from .tally import Tally
+from .tally import Tally, counted
 
 if TYPE_CHECKING:
     from .classifier import Precision
@@ -190,7 +190,7 @@ def predict(
         }
         spec = _spec(arguments)
         reads = spec.preprocessing.reads
-        tally = Tally(quiet, PLURALS[reads])
+        tally = Tally(quiet, reads, PLURALS[reads])
         format_ = format_ or _format_of(output, "csv" if engine == "local" else "parquet")
         if engine == "ray":
             arguments["top_k"] = min(top_k, len(spec.labels))
@@ -419,7 +419,7 @@ def watch(
             say=lambda text: click.echo(printable(text), err=True),
         )
         failed = f", {tally.failed:,} failed" if tally.failed else ""
-        click.echo(f"{tally.files:,} {PLURALS[reads]}{failed}", err=True)
+        click.echo(counted(tally.files, reads, PLURALS[reads]) + failed, err=True)
         if tally.signal == signal.SIGINT:
             raise KeyboardInterrupt
 

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 _PROGRESS_SECONDS = 0.1
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """A number of things, in words: `1 image`, `2 images`."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
 class Tally:
     """Counts what passes, and shows it on a terminal."""
 
-    def __init__(self, quiet: bool, many: str) -> None:
-        """many: what the files are, `images` or the like."""
-        self._many = many
+    def __init__(self, quiet: bool, one: str, many: str) -> None:
+        """one, many: what the files are, `image` and `images` or the like."""
+        self._one, self._many = one, many
         self.total = self.failed = self.passed_over = self.earlier = 0
         self._quiet = quiet
         self._live = not quiet and sys.stderr.isatty()
@@ -77,4 +82,5 @@ class Tally:
         seconds = max(time.monotonic() - self._start, 1e-9)
         rate = (self.total - self.earlier) / seconds
         failed = f", {self.failed:,} failed" if self.failed else ""
-        return f"{self.total:,} {self._many} in {seconds:.1f} s ({rate:,.0f} a second){failed}"
+        files = counted(self.total, self._one, self._many)
+        return f"{files} in {seconds:.1f} s ({rate:,.0f} a second){failed}"
