@@ -36,6 +36,7 @@ class Settings:
     lean: float = 0.12  # mean shear to the right, as most hands lean
     stretch: float = 0.25  # sd of the log of width / height
     curl: float = 2.0  # sd of the bending of upright lines, a third of it for level ones
+    tilt: float = 0.25  # sd of the slope of level lines, one at the top and one at the foot
     elastic: float = 1.2  # sd of the displacement at the control points
     knots: int = 5  # control points per axis
     balance: float = 0.15  # sd of the log of the exponent bending each axis
@@ -44,14 +45,14 @@ class Settings:
     coarse: float = 0.15  # share of digits counted back into blocks, as theirs were
     calm: float = 0.25  # share of digits drawn with about their own pen
     vigour: tuple[float, float] = (0.2, 1.3)  # range of the strength of a digit's warps
-    small_loops: float = 0.1  # mean log exponent shrinking the loops of 6 and 9
+    small_loops: float = 0.1  # mean log exponent shrinking the loops of the sixes
     pen: tuple[float, float] = (0.8, 2.6)  # half width of the pen
-    narrow_ones: float = 0.5  # share of the ones squeezed towards a plain stroke
+    narrow_ones: float = 0.75  # share of the ones squeezed towards a plain stroke
     soft: tuple[float, float] = (0.35, 1.2)  # softness of the edge of the ink
     jitter: float = 0.03  # sd of each edge of the crop box, share of its size
     blur: float = 0.3  # share of tensors blurred
     crisp: float = 0.2  # share of tensors pushed towards black and white
-    long_tails: float = 0.3  # mean log exponent raising the bar of the fours
+    long_tails: float = 0.3  # mean log exponent raising the bar of fours and sevens
     cutout: float = 0.15  # share of tensors with a small square wiped out
     noise: float = 0.04  # largest sd of the noise added to tensors
     gamma: float = 0.25  # sd of the log of the tone exponent
@@ -99,11 +100,12 @@ def draw(
     settings: Settings,
     rng: np.random.Generator,
     lowering: Floats | float = 0.0,
+    tilting: NDArray[np.bool_] | bool = True,
 ) -> Floats:
     """Warp level fields onto the canvas and ink them.
 
     `widths` scale the digits' width; `lowering` is the mean log exponent bending their height,
-    which moves the middle down where positive.
+    which moves the middle down where positive; `tilting`: whose level lines may slope otherwise.
     """
     count, size = int(levels.shape[0]), int(levels.shape[1])
     vigour = rng.uniform(settings.vigour[0], settings.vigour[1], count)
@@ -123,6 +125,9 @@ def draw(
     shift = displacement(count, settings.elastic, settings.knots, rng) * _each(vigour)
     taper = _each(vigour * rng.normal(0, settings.taper, count))
     x *= 1 + taper * np.clip(y / 16, -1, 1)
+    foot = np.clip(y / 32 + 0.5, 0, 1)
+    tilt_top, tilt_foot = vigour * rng.normal(0, settings.tilt, (2, count)) * tilting
+    y = y + x * (_each(tilt_top) * (1 - foot) + _each(tilt_foot) * foot)
     middle = (size - 1) / 2
     curl_y, curl_x = vigour * rng.normal(0, settings.curl, (2, count))
     round_y = _each(curl_y / 3) * (1 - np.minimum((x / 10) ** 2, 2))
@@ -248,12 +253,15 @@ class StrokeDigits:
         widths = np.exp(rng.normal(0, settings.stretch, count))
         own = strokes.radius + rng.normal(0, 0.3, count)
         half = np.where(rng.random(count) < settings.calm, own, rng.uniform(*settings.pen, count))
-        plain = (labels == 1) & (rng.random(count) < settings.narrow_ones)
+        ones = labels == 1  # with a wide or level flag they would be sevens
+        widths[ones] = np.minimum(widths[ones], 1)
+        plain = ones & (rng.random(count) < settings.narrow_ones)
         squeeze = np.where(plain, rng.uniform(0.15, 0.6, count), 1)
         half = np.minimum(half / np.sqrt(squeeze), 7).astype(np.float32)
-        lowering = settings.small_loops * ((labels == 6) * 1.0 - (labels == 9))
-        lowering -= settings.long_tails * (labels == 4)
-        canvases = draw(pen_levels(strokes, half, rng), widths * squeeze, settings, rng, lowering)
+        barred = np.isin(labels, (4, 7))
+        lowering = settings.small_loops * (labels == 6) - settings.long_tails * barred
+        levels = pen_levels(strokes, half, rng)
+        canvases = draw(levels, widths * squeeze, settings, rng, lowering, ~ones)
         coarse = rng.random(count) < settings.coarse
         fitted = np.empty_like(self._tensors)
         fitted[coarse] = self.fit(counted_back(canvases[coarse]), rng)

@@ -1,7 +1,7 @@
 """Styles that the digits lack: edits of their strokes, in place, as other hands write.
 
-Sevens without a bar, looped twos, sixes and nines with a plain stem or an open loop, hooked ends,
-and digits spliced from two of a class.
+Sevens without a bar, looped twos, sixes and nines with a plain stem, open loops of sixes, hooked
+ends, and digits spliced from two of a class.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Styles:
     unbarred: float = 0.5  # of the sevens, left without a bar
     looped: float = 0.4  # of the twos, given a loop at the foot
     restemmed: float = 0.3  # of the sixes and nines, given a plain new stem
-    opened: float = 0.3  # of those, whose loop is left open
+    opened: float = 0.3  # of those sixes, whose loop is left open
     hooked: float = 0.25  # of the free left ends of 2, 3 (both), 5 and 7, bent into a hook
 
 
@@ -127,18 +127,19 @@ def new_stem(
 def cleared(
     strokes: Strokes, chosen: NDArray[np.integer], up: bool, opened: float, rng: np.random.Generator
 ) -> Floats:
-    """How deep (N, s, s) places lie beyond the loop, where the old stem was, or in a gap of it."""
+    """How deep (N, s, s) places lie beyond the loop, where the old stem was, or in a gap at its
+    upper left, which the share `opened` has.
+    """
     count = len(chosen)
-    top, bottom, left, right = strokes.holes[chosen].T
+    top, bottom, left, _ = strokes.holes[chosen].T
     radius = strokes.radius[chosen]
     place = np.arange(strokes.outline.shape[1], dtype=np.float32)
     edge = (top - radius) if up else (bottom + radius)
     beyond = (edge[:, None] - place) if up else (place - edge[:, None])
     gap = np.where(rng.random(count) < opened, rng.uniform(1, 5, count), -9)
     shift = rng.uniform(0, 4, count)
-    middle = (left + shift) if up else (right - shift)
     near = np.hypot(
-        (place - (top - radius)[:, None])[:, :, None], (place - middle[:, None])[:, None, :]
+        (place - (top - radius)[:, None])[:, :, None], (place - (left + shift)[:, None])[:, None, :]
     )
     depth: Floats = np.maximum(beyond[:, :, None], gap[:, None, None] - near).astype(np.float32)
     return depth
@@ -196,7 +197,8 @@ def restyle(
     unbar(strokes, some(labels == 7, styles.unbarred))
     add_loop(strokes, some(labels == 2, styles.looped), rng)
     restem(strokes, some(labels == 6, styles.restemmed), True, styles.opened, rng)
-    restem(strokes, some(labels == 9, styles.restemmed), False, styles.opened, rng)
+    # open at the upper left, a nine would be a three
+    restem(strokes, some(labels == 9, styles.restemmed), False, 0.0, rng)
     hook(strokes, some(np.isin(labels, HOOKED_TOP), styles.hooked), True, rng)
     hook(strokes, some(np.isin(labels, HOOKED_FOOT), styles.hooked), False, rng)
     return strokes

@@ -3,6 +3,7 @@ import pytest
 from sklearn.datasets import load_digits as load
 
 from edge_runtime.manifest import InputSpec
+from model_build.augment import CANVAS, Settings, draw
 from model_build.outliers import draw_outliers
 from model_build.strokes import BLOCK, bitmaps_from_counts
 
@@ -36,6 +37,38 @@ def test_drawn_digits_are_still_the_digits_that_they_were(digits):
     drawn = digits.digits(np.random.default_rng(2))
     found = Classifier().probabilities(drawn).argmax(axis=1)
     assert (found == digits.labels).mean() > 0.9
+
+
+def test_level_lines_slope_at_the_top_and_at_the_foot_each_in_its_own_way():
+    still = Settings(
+        rotation=0,
+        slant=0,
+        lean=0,
+        curl=0,
+        elastic=0,
+        balance=0,
+        taper=0,
+        vigour=(1, 1),
+    )
+    rows = np.arange(44)
+    bars = 2 - np.minimum(abs(rows - 10), abs(rows - 34)).astype(np.float32)
+    levels = np.tile(bars[:, None], (30, 1, 44))
+    tilting = np.arange(30) >= 10
+    canvases = draw(levels, np.ones(30), still, np.random.default_rng(5), 0.0, tilting)
+
+    def slopes(half):
+        place = np.arange(half.shape[1])[:, None]
+        left, right = (
+            (half[..., column] * place[:, 0]).sum(1) / half[..., column].sum(1)
+            for column in (CANVAS // 2 - 6, CANVAS // 2 + 6)
+        )
+        return (right - left) / 12
+
+    top, foot = slopes(canvases[:, : CANVAS // 2]), slopes(canvases[:, CANVAS // 2 :])
+    for found in (top, foot):
+        assert abs(found[~tilting]).max() < 1e-3
+        assert found[tilting].std() > 0.1
+    assert abs(np.corrcoef(top[tilting], foot[tilting])[0, 1]) < 0.6
 
 
 def test_non_digits_are_drawn_in_the_number_asked_for_and_are_doubted(digits):
