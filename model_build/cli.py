@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -334,7 +335,8 @@ def _progress(epochs: int) -> Callable[[Epoch], None]:
 @contextmanager
 def _errors_as_exits(gate_failed: str = "verification failed") -> Iterator[None]:
     try:
-        yield
+        with _ctrl_c():
+            yield
     except BuildError as error:
         _stop(EXIT_USAGE, str(error))
     except BundleError as error:
@@ -350,6 +352,29 @@ def _errors_as_exits(gate_failed: str = "verification failed") -> Iterator[None]
         _stop(EXIT_USAGE, f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         _stop(EXIT_INTERRUPTED, "interrupted; no bundle was written")
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[None]:
+    """Ctrl-C ends what is in here as a KeyboardInterrupt, even if a library makes it an error."""
+    pressed = False
+
+    def press(*_: Any) -> NoReturn:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as a shell's background job has it
+        signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    except Exception:
+        if pressed:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _stop(status: int, message: str) -> NoReturn:

@@ -32,8 +32,9 @@ def interrupt(*arguments: object, seconds: float) -> int:
                 break
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
-        assert "Traceback" not in process.stderr.read()
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
     return process.pid
 
 

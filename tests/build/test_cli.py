@@ -1,11 +1,13 @@
 import hashlib
 import json
 import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import interrupt, run
+from conftest import BUILD_OPTIONS, interrupt, run
 from test_verify import weaken
 
 from edge_runtime.manifest import Manifest
@@ -89,12 +91,26 @@ def test_a_failed_gate_exits_with_4_and_leaves_the_old_bundle(built, monkeypatch
     assert os.listdir(folder.parent) == ["digits"]
 
 
+def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(tmp_path, monkeypatch):
+    def load(*_, **__):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            raise RuntimeError("a callback failed") from None
+
+    monkeypatch.setattr("model_build.data.load_data", load)
+    done = CliRunner().invoke(main, ["build", "--output", str(tmp_path)])
+    assert done.exit_code == 130
+    assert done.output.endswith("model-build: interrupted; no bundle was written\n")
+
+
 def test_an_interrupted_build_leaves_nothing_and_the_next_one_succeeds(tmp_path):
     pid = interrupt("--output", tmp_path, seconds=2)
     assert not list(tmp_path.glob("**/manifest.json"))
     # What kill -9 would leave behind: a folder of a process that is no more.
     (tmp_path / f".digits.building-{pid}").mkdir()
-    done = run("build", "--output", tmp_path, "--epochs", 4)
+    done = run("build", "--output", tmp_path, *BUILD_OPTIONS)
     assert done.returncode == 0, done.stderr
     assert os.listdir(tmp_path) == ["digits"]
 
