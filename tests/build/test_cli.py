@@ -100,7 +100,12 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(tmp
             raise RuntimeError("a callback failed") from None
 
     monkeypatch.setattr("model_build.data.load_data", load)
-    done = CliRunner().invoke(main, ["build", "--output", str(tmp_path)])
+    # A shell that runs the tests in the background would have it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = CliRunner().invoke(main, ["build", "--output", str(tmp_path)])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert done.exit_code == 130
     assert done.output.endswith("model-build: interrupted; no bundle was written\n")
 
