@@ -370,9 +370,8 @@ class _Learner:
         losses = []
         for images, targets in batches:
             self._optimizer.learning_rate.assign(self._rate())
-            # The average follows closely at first, so that the first weights are forgotten: it
-            # spans a ninth of the steps so far until `averaging` binds, after 4,490 of them. The
-            # digits take 2,640.
+            # The average spans a ninth of the steps so far, so that the first weights are
+            # forgotten, until `averaging` is less: after more steps than the digits take.
             keep = min(self._config.averaging, (1 + self._done) / (10 + self._done))
             losses.append(self._step(images, targets, tf.constant(keep)))
             self._done += 1
