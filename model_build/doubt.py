@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from .augment import StrokeDigits
 
 PARTS = 3
-"""Parts of the digits, each judged by a network that was trained on the others."""
+"""Parts of the digits, each judged by networks that were trained on the others."""
+JUDGES = 2
+"""Networks for each part: of the digits that matter most, one alone believes some by chance."""
 DRAWINGS = 20
 """How often each digit is drawn again to be judged."""
 RIVAL = 0.45
@@ -41,10 +43,12 @@ def doubtful(
     rng = np.random.default_rng(seed + 3)
     for number, members in enumerate(np.array_split(order, PARTS), 1):
         say(f"looking for doubtful digits: part {number} of {PARTS}")
-        judge = fit(digits.take(np.setdiff1d(order, members)), seed + 100 + number)
-        part = digits.take(members)
+        others, part = digits.take(np.setdiff1d(order, members)), digits.take(members)
+        judges = [fit(others, seed + 100 * k + number) for k in range(1, JUDGES + 1)]
         for _ in range(DRAWINGS):
-            found[members] += np.asarray(judge(part.digits(rng).astype(np.float32), training=False))
+            drawn = part.digits(rng).astype(np.float32)
+            for judge in judges:
+                found[members] += np.asarray(judge(drawn, training=False))
     rows = np.arange(len(found))
     own = found[rows, digits.labels]
     found[rows, digits.labels] = 0
