@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge_runtime.fit import fit_ink
 from edge_runtime.manifest import Preprocessing
 
-from .strokes import Floats, pen_levels, strokes_from_counts
+from .strokes import PAD, Floats, Strokes, pen_levels, strokes_from_counts
 from .styles import Styles, restyle
 
 CANVAS = 40
@@ -47,7 +47,7 @@ class Settings:
     vigour: tuple[float, float] = (0.2, 1.3)  # range of the strength of a digit's warps
     small_loops: float = 0.1  # mean log exponent shrinking the loops of the sixes
     pen: tuple[float, float] = (0.8, 2.6)  # half width of the pen
-    narrow_ones: float = 0.75  # share of the ones squeezed towards a plain stroke
+    narrow_ones: float = 0.75  # share of the ones without a foot squeezed to a plain stroke
     soft: tuple[float, float] = (0.35, 1.2)  # softness of the edge of the ink
     jitter: float = 0.03  # sd of each edge of the crop box, share of its size
     blur: float = 0.3  # share of tensors blurred
@@ -216,6 +216,17 @@ def spoil(
     return (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)[..., None]
 
 
+def footed(strokes: Strokes) -> NDArray[np.bool_]:
+    """(N,): which are at least half as wide again at the foot as in the middle."""
+    inked = strokes.outline > 0
+    foot, middle = (
+        np.any(inked[:, PAD + first : PAD + last], axis=1).sum(axis=1)
+        for first, last in ((26, 32), (12, 20))
+    )
+    wide: NDArray[np.bool_] = 2 * foot >= 3 * middle
+    return wide
+
+
 class StrokeDigits:
     """8x8 digits, to be drawn again as often as wanted."""
 
@@ -255,7 +266,7 @@ class StrokeDigits:
         half = np.where(rng.random(count) < settings.calm, own, rng.uniform(*settings.pen, count))
         ones = labels == 1  # with a wide or level flag they would be sevens
         widths[ones] = np.minimum(widths[ones], 1)
-        plain = ones & (rng.random(count) < settings.narrow_ones)
+        plain = ones & ~footed(strokes) & (rng.random(count) < settings.narrow_ones)
         squeeze = np.where(plain, rng.uniform(0.15, 0.6, count), 1)
         half = np.minimum(half / np.sqrt(squeeze), 7).astype(np.float32)
         barred = np.isin(labels, (4, 7))

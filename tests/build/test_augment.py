@@ -3,7 +3,7 @@ import pytest
 from sklearn.datasets import load_digits as load
 
 from edge_runtime.manifest import InputSpec
-from model_build.augment import CANVAS, Settings, draw
+from model_build.augment import CANVAS, Settings, draw, footed
 from model_build.outliers import draw_outliers
 from model_build.strokes import BLOCK, bitmaps_from_counts
 
@@ -69,6 +69,18 @@ def test_level_lines_slope_at_the_top_and_at_the_foot_each_in_its_own_way():
         assert abs(found[~tilting]).max() < 1e-3
         assert found[tilting].std() > 0.1
     assert abs(np.corrcoef(top[tilting], foot[tilting])[0, 1]) < 0.6
+
+
+def test_ones_with_a_foot_are_not_squeezed_to_a_plain_stroke(dataset):
+    digits = dataset.strokes(dataset.train, SPEC)
+    ones, foot = digits.labels == 1, footed(digits.strokes)
+    assert 15 < (ones & foot).sum() < 30  # counted by eye: about 20 of 139
+    rng = np.random.default_rng(6)
+    inked = [(digits.digits(rng)[..., 0] > 128).any(axis=1).sum(axis=1) for _ in range(10)]
+    wide, narrow = (np.concatenate([w[ones & some] for w in inked]) for some in (foot, ~foot))
+    least, squeezed = (np.quantile(widths, 0.25) for widths in (wide, narrow))
+    assert least > 12
+    assert squeezed < 9
 
 
 def test_non_digits_are_drawn_in_the_number_asked_for_and_are_doubted(digits):
