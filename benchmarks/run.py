@@ -55,7 +55,7 @@ FULL = Extent(
     memory=(10_000, 100_000),
     call_seconds=0.5,
     torch_epochs=10,
-    build_epochs=(5, 10, 20, 240),
+    build_epochs=(5, 10, 20, 320),
 )
 QUICK = Extent(
     rounds=2,

@@ -41,7 +41,7 @@ SAVE_SECONDS = 10
 class TrainConfig:
     """Everything the training depends on, besides the data and the architecture."""
 
-    epochs: int = 240
+    epochs: int = 320
     """Passes over the training part; every pass draws each digit anew."""
     seed: int = 0
     batch_size: int = 128
@@ -52,11 +52,11 @@ class TrainConfig:
     hands better than those that settle (Izmailov et al., 2018)."""
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
-    averaging: float = 0.998
-    """Decay, for each step, of the moving average of the weights that is kept."""
+    averaging: float = 0.25
+    """Share of the steps so far that the moving average of the weights, which is kept, spans."""
     outliers: float = 0.15
     """Generated non-digits, for each digit, that the network learns to doubt."""
-    judges: float = 0.4
+    judges: float = 0.2
     """Share of the epochs for which the networks that look for doubtful digits are trained."""
     patience: int | None = None
     """Epochs without a better one after which training stops; a third as many with nothing left
@@ -196,6 +196,7 @@ def plan(dataset: Dataset, architecture: str, seed: int = 0) -> TrainConfig:
         seed=seed,
         batch_size=size,
         least_rate=0.0,
+        averaging=0.11,
         outliers=0.0,
         patience=max(5, epochs // 3),
     )
@@ -370,9 +371,7 @@ class _Learner:
         losses = []
         for images, targets in batches:
             self._optimizer.learning_rate.assign(self._rate())
-            # The average spans a ninth of the steps so far, so that the first weights are
-            # forgotten, until `averaging` is less: after more steps than the digits take.
-            keep = min(self._config.averaging, (1 + self._done) / (10 + self._done))
+            keep = (1 + self._done) / (1 + self._done + 1 / self._config.averaging)
             losses.append(self._step(images, targets, tf.constant(keep)))
             self._done += 1
         return float(np.mean(losses))
