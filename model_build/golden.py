@@ -1,4 +1,7 @@
-"""Golden vectors: test images encoded in several formats and conditions, and their answers.
+"""Golden vectors: images encoded in several formats and conditions, and their answers.
+
+They are of the validation part: a bundle is wanted to read them rightly, and nothing may be wanted
+of the test images.
 
 The format is described in `edge_runtime.golden`.
 """
@@ -73,9 +76,9 @@ def write(folder: Path, spec: ModelSpec, dataset: Dataset) -> None:
 
 
 def _one_per_class(dataset: Dataset) -> list[int]:
-    """Test images, one of each class in turn, then the second of each, and so on."""
+    """Validation images, one of each class in turn, then the second of each, and so on."""
     of_class = [
-        [int(i) for i in dataset.test if dataset.labels[i] == label]
+        [int(i) for i in dataset.validation if dataset.labels[i] == label]
         for label in range(len(dataset.class_names))
     ]
     longest = max(map(len, of_class))
