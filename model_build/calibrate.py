@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-DRAWN_COPIES = 20
-KEPT = 0.995
+DRAWN_COPIES = 50
+KEPT = 0.998
 """The share of right readings that the recommended minimum score keeps."""
 OUTLIERS = 2000
 
