@@ -31,8 +31,8 @@ from .workspace import Workspace
 VALIDATION_COPIES = 8
 """How often each validation digit is drawn again, so that few images tell epochs apart."""
 SHORT = 20
-"""Epochs below which a training is a first try: as a judge it would doubt too many digits, and its
-rate falls to zero, since what is exported as int8 has to have settled."""
+"""Epochs below which a training is a first try: as a judge it would doubt too many digits, and
+unless its rate falls to zero, its int8 files read worse."""
 SAVE_SECONDS = 10
 """The state of the training is kept after an epoch when the last time is longer ago."""
 
@@ -119,6 +119,8 @@ def train(
     """
     if config.epochs < 1:
         raise BuildError(f"--epochs {config.epochs}: at least 1 is needed")
+    if config.epochs < SHORT:
+        config = _settling(config)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     if dataset.store is not None:
@@ -191,15 +193,20 @@ def plan(dataset: Dataset, architecture: str, seed: int = 0) -> TrainConfig:
     affordable = _AFFORDABLE // max(1, count * (work + _OVERHEAD))
     wanted = max(60, 3000 * size // count)
     epochs = max(10, min(affordable, wanted, 300))
-    return TrainConfig(
-        epochs=epochs,
-        seed=seed,
-        batch_size=size,
-        least_rate=0.0,
-        averaging=0.11,
-        outliers=0.0,
-        patience=max(5, epochs // 3),
+    return _settling(
+        TrainConfig(
+            epochs=epochs,
+            seed=seed,
+            batch_size=size,
+            outliers=0.0,
+            patience=max(5, epochs // 3),
+        )
     )
+
+
+def _settling(config: TrainConfig) -> TrainConfig:
+    """The same, but the rate falls to zero, and the average is of the end alone."""
+    return replace(config, least_rate=0.0, averaging=0.11)
 
 
 _PERFECT = 0.001
@@ -403,8 +410,7 @@ class _Learner:
         if place < warm:
             return self._config.learning_rate * place / warm
         fall = 0.5 * (1 + np.cos(np.pi * (place - warm) / (1 - warm)))
-        least = self._config.least_rate if self._config.epochs >= SHORT else 0.0
-        return float(self._config.learning_rate * max(fall, least))
+        return float(self._config.learning_rate * max(fall, self._config.least_rate))
 
     def _compile(self, model: keras.Model) -> Callable[..., tf.Tensor]:
         @tf.function  # type: ignore[untyped-decorator]

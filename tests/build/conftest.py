@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BUILD_OPTIONS = ("--epochs", 8, "--seed", 1)
+BUILD_OPTIONS = ("--epochs", 12, "--seed", 1)
 MODEL_BUILD = str(Path(sys.executable).parent / "model-build")
 
 
