@@ -35,6 +35,10 @@ from .watch_campaign import Campaign
 PNGS = [vector for vector in DIGITS if vector["image"].endswith(".png")]
 
 
+def score(vector: int) -> float:
+    return float(max(PNGS[vector]["probabilities"]))
+
+
 def until(true: Callable[[], object]) -> None:
     end = time.monotonic() + TIMEOUT
     while not true():
@@ -128,18 +132,19 @@ def test_files_get_a_row_as_they_arrive_and_one_only_after_a_restart(
 
 
 def test_files_are_moved_into_a_folder_for_each_class(tmp_path: Path, start: Start) -> None:
-    watching = start("--sort-into", "sorted", "--min-score", 0.9)
-    for vector in (1, 2, 1):
+    unsure, *_, sure, surest = sorted(range(5), key=score)  # of different labels
+    watching = start("--sort-into", "sorted", "--min-score", (score(unsure) + score(sure)) / 2)
+    for vector in (sure, surest, sure):
         watching.arrive("latest.png", vector)
         watching.until(lambda: not list(watching.incoming.iterdir()))
-    watching.arrive("unsure.png", next(i for i, v in enumerate(PNGS) if v["image"] == "b.png"))
+    watching.arrive("unsure.png", unsure)
     (watching.incoming / "bad.png").touch()
     until(lambda: not list(watching.incoming.iterdir()))
     assert watching.end() == 0
     found = {str(p.relative_to(tmp_path / "sorted")) for p in (tmp_path / "sorted").rglob("*.png")}
     assert found == {
-        *("1/latest.png", "2/latest.png", "1/latest-2.png"),
-        *("unknown/unsure.png", "failed/empty/bad.png"),
+        *(f"{PNGS[sure]['label']}/latest.png", f"{PNGS[surest]['label']}/latest.png"),
+        *(f"{PNGS[sure]['label']}/latest-2.png", "unknown/unsure.png", "failed/empty/bad.png"),
     }
 
 
