@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -260,7 +261,7 @@ def draw_golden(path: Path, golden: Path, spec: ModelSpec) -> None:
             above.imshow(found, cmap="gray", vmin=0, vmax=255)
         else:
             above.plot(found.samples if reads == "sound" else found, linewidth=0.5)
-        above.set_title(vector["about"].replace(", ", ",\n").replace(" ", "\n", 1), fontsize=7)
+        above.set_title(fill(vector["about"], 12), fontsize=7)
         tensor = np.array(vector["tensor"], dtype=np.uint8).reshape(spec.input.shape)
         _show(below, tensor, reads)
         below.set_title(_short(vector["label"]), fontsize=9, y=-0.4)
