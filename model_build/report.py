@@ -222,7 +222,7 @@ def draw_reliability(
         axes.annotate(
             str(count), (confidence, accuracy), (6, -12), textcoords="offset points", fontsize=8
         )
-    axes.set(xlabel="score", ylabel="share read right", xlim=(0, 1.05), ylim=(0, 1.05))
+    axes.set(xlabel="score", ylabel="share read right", xlim=(0, 1.05), ylim=(-0.1, 1.05))
     _save(figure, path)
 
 
