@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import edge_runtime
 from edge_runtime.manifest import (
     LABELS_NAME,
@@ -27,10 +30,13 @@ from .calibrate import Calibration
 from .data import Dataset
 from .errors import BuildError, GateError
 from .export import ARTIFACTS, ORT_ARTIFACTS, Artifact, export_all
+from .letters import draw_letters, learnt_letters
 from .train import Trained
 from .verify import ParityReport, verify
 
 CALIBRATION_IMAGES = 600
+CALIBRATION_LETTERS = 200
+"""So many letters besides, with the digits: no digit closes the gate."""
 
 
 def write_bundle(
@@ -58,8 +64,8 @@ def write_bundle(
         min_score=calibration.min_score,
     )
     with _staged(target, force) as folder:
-        tensors = dataset.tensors(dataset.train[:CALIBRATION_IMAGES], trained.input)
-        artifacts = export_all(trained.model, spec, tensors, folder, ort=ort)
+        ranges = _calibration_tensors(trained, dataset)
+        artifacts = export_all(trained.model, spec, ranges, folder, ort=ort)
         parity = verify(
             folder,
             artifacts,
@@ -90,6 +96,18 @@ def write_bundle(
         )
         (folder / MANIFEST_NAME).write_text(manifest.dumps(), encoding="utf-8")
     return parity
+
+
+def _calibration_tensors(trained: Trained, dataset: Dataset) -> NDArray[np.uint8]:
+    """What sets the ranges of the int8 variants: (N, height, width, channels) uint8."""
+    tensors = dataset.tensors(dataset.train[:CALIBRATION_IMAGES], trained.input)
+    if dataset.store is not None:
+        return tensors
+    digits = dataset.strokes(dataset.train, trained.input)
+    rng = np.random.default_rng(trained.config.seed + 5)
+    return np.concatenate(
+        [tensors, draw_letters(learnt_letters(), CALIBRATION_LETTERS, digits, rng)]
+    )
 
 
 def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data import Dataset, Tensors
-from .network import LOGITS
+from .letters import draw_letters, other_letters
+from .network import LOGITS, PROBABILITIES
 from .outliers import draw_outliers
 from .pipeline import checks
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 DRAWN_COPIES = 50
-KEPT = 0.998
-"""The share of right readings that the recommended minimum score keeps."""
+KEPT, KEPT_OWN = 0.999, 0.998
+"""The share of right readings, of the digits and of other data, that the recommended minimum score
+keeps."""
 OUTLIERS = 2000
 
 
@@ -40,21 +42,26 @@ class Calibration:
     """Share of the right readings, of digits drawn again, that are at or above `min_score`."""
     refused: float
     """Share of generated non-digits below `min_score`; of other data, of the wrong readings."""
+    letters_refused: float | None = None
+    """Of the digits: share of letters in print, in fonts not trained on, below `min_score`."""
 
     def to_json(self) -> Mapping[str, Any]:
         """The object that stands in the manifest."""
-        return {
+        found = {
             "method": "temperature scaling",
             "temperature": round(self.temperature, 4),
             "images": self.images,
             "min_score_kept": round(self.kept, 4),
             "min_score_refused": round(self.refused, 4),
         }
+        if self.letters_refused is not None:
+            found["min_score_letters_refused"] = round(self.letters_refused, 4)
+        return found
 
 
 def logits(model: keras.Model, tensors: Tensors) -> Floats:
     """The values before the softmax, (N, classes), for (N, height, width, channels) uint8."""
-    head = keras.Model(model.input, model.get_layer(LOGITS).output)
+    head = keras.Model(model.input, model.get_layer(PROBABILITIES).input)
     batches = [
         np.asarray(head(tensors[i : i + 512].astype(np.float32), training=False))
         for i in range(0, len(tensors), 512)
@@ -142,14 +149,18 @@ def calibrate(trained: Trained, dataset: Dataset) -> Calibration:
     half = len(values) // 2
     readings, labels = softmax(values[half:] / temperature), labels[half:]
     right = readings.max(axis=1)[readings.argmax(axis=1) == labels]
-    min_score = float(np.floor(np.quantile(right, 1 - KEPT) * 100) / 100)
-    others = softmax(logits(trained.model, draw_outliers(source, OUTLIERS, rng)))
+    min_score = _keeping(KEPT, right)
+
+    def refused(tensors: NDArray[np.uint8]) -> float:
+        return float((softmax(logits(trained.model, tensors)).max(axis=1) < min_score).mean())
+
     return Calibration(
         temperature=temperature,
         images=len(values),
         min_score=min_score,
         kept=float((right >= min_score).mean()),
-        refused=float((others.max(axis=1) < min_score).mean()),
+        refused=refused(draw_outliers(source, OUTLIERS, rng)),
+        letters_refused=refused(draw_letters(other_letters(), OUTLIERS, source, rng)),
     )
 
 
@@ -161,7 +172,7 @@ def _calibrate_own(trained: Trained, dataset: Dataset) -> Calibration:
     readings = softmax(values / temperature)
     right = readings.argmax(axis=1) == labels
     scores = readings.max(axis=1)
-    min_score = float(np.floor(np.quantile(scores[right], 1 - KEPT) * 100) / 100)
+    min_score = _keeping(KEPT_OWN, scores[right])
     return Calibration(
         temperature=temperature,
         images=len(values),
@@ -169,3 +180,8 @@ def _calibrate_own(trained: Trained, dataset: Dataset) -> Calibration:
         kept=float((scores[right] >= min_score).mean()),
         refused=float((scores[~right] < min_score).mean()) if not right.all() else 1.0,
     )
+
+
+def _keeping(share: float, scores: Floats) -> float:
+    """The highest two-figure minimum score that keeps the share of the scores."""
+    return float(np.floor(np.quantile(scores, 1 - share) * 100) / 100)

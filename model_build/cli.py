@@ -118,6 +118,7 @@ def build(
         from .bundle import refuse_existing, write_bundle
         from .calibrate import calibrate
         from .data import DataOptions, load_data
+        from .gate import add_gate
         from .train import plan, train
         from .workspace import Workspace
 
@@ -165,6 +166,9 @@ def build(
             click.echo(
                 f"kept epoch {trained.best.number}, the best on the validation part", err=True
             )
+            if workspace is None:
+                click.echo("learning to doubt letters ...", err=True)
+                trained = add_gate(trained, dataset)
             calibration = calibrate(trained, dataset)
             click.echo("exporting and verifying ...", err=True)
             parity = write_bundle(
@@ -277,6 +281,22 @@ def sign(bundle: Path, key: Path) -> None:
         from edge_runtime.signature import sign
 
         click.echo(f"{sign(bundle, key)} is written")
+
+
+def run() -> None:
+    """The command line as a process: a mistake in it is one line and an exit status."""
+    try:
+        main(standalone_mode=False)
+    except click.UsageError as error:
+        if not sys.argv[1:]:  # no error: click shows the help so
+            error.show()
+            sys.exit(EXIT_USAGE)
+        command = error.ctx.command_path if error.ctx else "model-build"
+        _stop(EXIT_USAGE, f"{error.format_message()} ({command} --help says more)")
+    except click.ClickException as error:
+        _stop(error.exit_code, error.format_message())
+    except click.Abort:
+        _stop(EXIT_INTERRUPTED, "interrupted")
 
 
 def _load_tensorflow() -> None:

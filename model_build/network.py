@@ -15,6 +15,8 @@ from .errors import BuildError
 
 LOGITS = "logits"
 """The name of the last dense layer, which calibration rescales."""
+PROBABILITIES = "probabilities"
+"""The name of the softmax, the output."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def build_cnn(spec: InputSpec, n_classes: int, architecture: str = "compact") ->
     x = layers.Rescaling(1 / 255, name="scale")(pixels)
     x = find_architecture(architecture).layers(x)
     x = layers.Dense(n_classes, name=LOGITS)(x)
-    return keras.Model(pixels, layers.Softmax(name="probabilities")(x), name=architecture)
+    return keras.Model(pixels, layers.Softmax(name=PROBABILITIES)(x), name=architecture)
 
 
 def find_architecture(name: str) -> Architecture:

@@ -29,15 +29,17 @@ _LIMITS = {
     "ink": (
         "Reads one handwritten digit in an image. Print, several digits in one image, and"
         " writing that is no digit were not part of its training: it may answer all the same."
-        " Letters that look like digits (O, l, S, Z, B) are read as digits."
+        " Letters that look like digits (O, l, S, Z, B) are read as digits; most others, in print,"
+        " get a score below the minimum score."
         " Use the minimum score, and check on images of your own before you rely on it."
     )
 }
 _DIGITS_FITTED = "half of them of the digits as they are,\nhalf of them of the digits drawn again"
 _DIGITS_KEPT = """On the
 validation images drawn again it keeps {kept:.1%} of the right readings; of generated
-non-digits (noise, textures, turned digits, pairs, scribbles) it refuses \
-{refused:.1%} as `unknown`."""
+non-digits (noise, textures, turned digits, pairs, scribbles) it refuses
+{refused:.1%} as `unknown`, and {letters:.1%} of all letters in print, in fonts that were not
+trained on."""
 _OWN_FITTED = "of the\nexamples as they are and, where these are few, varied as in training"
 _OWN_KEPT = """On those
 readings it keeps {kept:.1%} of the right ones and refuses {refused:.1%} of the wrong ones
@@ -150,7 +152,13 @@ Expected calibration error on the test {things}: {error:.2%} (15 bins).
 ![Reliability](reliability.png)
 
 **Recommended minimum score: {spec.min_score:g}** (`edge-runtime predict --min-score`). \
-{kept.format(kept=calibration.kept, refused=calibration.refused)}
+{
+        kept.format(
+            kept=calibration.kept,
+            refused=calibration.refused,
+            letters=calibration.letters_refused or 0,
+        )
+    }
 
 ## Training
 

@@ -60,7 +60,7 @@ def thin(bitmaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Strokes:
-    """Distance fields of a set of digits, in pixels of the 32x32 bitmap, with ground around."""
+    """Distance fields of a set of signs, in pixels of the 32x32 bitmap, with ground around."""
 
     outline: Floats  # (N, s, s): positive in the ink, negative outside
     spine: Floats  # (N, s, s): distance to the middle line of the stroke
@@ -87,7 +87,12 @@ def largest_hole(bitmap: NDArray[np.bool_]) -> tuple[float, float, float, float]
 
 def strokes_from_counts(counts: NDArray[np.generic]) -> Strokes:
     """Strokes of (N, 8, 8) digits."""
-    bitmaps = np.pad(bitmaps_from_counts(counts), ((0, 0), (PAD, PAD), (PAD, PAD)))
+    return strokes_from_bitmaps(bitmaps_from_counts(counts))
+
+
+def strokes_from_bitmaps(bitmaps: NDArray[np.bool_]) -> Strokes:
+    """Strokes of (N, 32, 32) bitmaps, true where there is ink."""
+    bitmaps = np.pad(bitmaps, ((0, 0), (PAD, PAD), (PAD, PAD)))
     skeletons = thin(bitmaps)
     distance = ndimage.distance_transform_edt
     inside = np.stack([distance(b) for b in bitmaps])

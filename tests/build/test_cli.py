@@ -137,3 +137,20 @@ def test_a_users_mistake_is_one_line_without_a_traceback(arguments, words, tmp_p
     assert done.returncode in (2, 3)
     assert words in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["evaluate", "--folds", "1"], "'--folds': 1 is not in the range"),
+        (["build", "--sed", "3"], "'--sed'"),
+        (["biuld"], "'biuld'"),
+    ],
+)
+def test_a_mistake_in_the_options_is_one_line_and_nothing_is_begun(arguments, words):
+    done = run(*arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("model-build: ")
+    assert words in line
+    assert line.endswith(" --help says more)")

@@ -36,7 +36,21 @@ def test_int8_onnx_is_quantized_channel_by_channel_without_dynamic_operators(bui
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
     assert not kinds & {"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
     scales = {i.name: i.dims for i in model.graph.initializer if i.name.endswith("_scale")}
-    assert any(list(dims) == [16] for dims in scales.values())
+    assert any(list(dims) == [32] for dims in scales.values())
+
+
+def test_int8_onnx_computes_every_convolution_but_the_first_in_integers(built, tmp_path):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(
+        built[0] / "model.int8.onnx", options, providers=["CPUExecutionProvider"]
+    )
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    assert kinds.count("Conv") == 1
+    assert kinds.count("QLinearConv") == 6
+    assert "Mul" not in kinds, "the scaling is in the weights"
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "model.float16.tflite", "model.int8.tflite"])
