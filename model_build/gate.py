@@ -88,6 +88,6 @@ def _fit(gate: keras.Model, opening: Floats, closing: Floats) -> None:
 
 def _set(gate: keras.Model, last: keras.Layer, features: Floats) -> None:
     """Shift the gate so that it is OPEN for the SHARE of the digits that open it most."""
-    least = np.quantile(np.asarray(gate(features)), 1 - SHARE)
+    least = np.clip(np.quantile(np.asarray(gate(features)), 1 - SHARE), 1e-6, 1 - 1e-6)
     weights, bias = last.get_weights()
     last.set_weights([weights, bias + np.log(OPEN / (1 - OPEN)) - np.log(least / (1 - least))])
