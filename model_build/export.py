@@ -204,8 +204,11 @@ def _write_int8_onnx(spec: ModelSpec, calibration: Pixels, source: Path, path: P
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        # The first convolution, of one channel or three, is as int8 slower than as fp32.
-        first = next(n.name for n in onnx.load(prepared).graph.node if n.op_type == "Conv")
+        nodes = onnx.load(prepared).graph.node
+        # The first convolution, of one channel or three, is as int8 slower than as fp32; gated
+        # logits, rounded twice, would be equal where they are not.
+        first = next(node for node in nodes if node.op_type == "Conv")
+        ends = [node for node in nodes if node.op_type in ("Mul", "Softmax")]
         quantize_static(
             str(prepared),
             str(path),
@@ -215,7 +218,7 @@ def _write_int8_onnx(spec: ModelSpec, calibration: Pixels, source: Path, path: P
             # As int8, what two operators read would be computed in fp32 on x86.
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[first],
+            nodes_to_exclude=[node.name for node in (first, *ends)],
         )
     _save_checked(onnx.load(path), spec, path)
 

@@ -25,7 +25,7 @@ DRAWINGS = 60
 letters as many are drawn as of training digits."""
 EPOCHS = 12
 BATCH_SIZE = 512
-OPEN, SHARE = 0.9, 0.998
+OPEN, SHARE = 0.9, 0.997
 """How far the gate is open at least, and for which share of the validation digits drawn again."""
 
 Floats = NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Letters in print, drawn with pens as digits are, from fonts that matplotlib brings."""
+"""Letters in print, drawn with pens as digits are, from fonts that matplotlib and Pillow bring."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ FONTS = (
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
     *("cmr10", "cmb10", "cmti10", "cmmi10", "cmss10", "cmtt10"),
 )
+"""Of matplotlib; Pillow's own is the other."""
 OTHER_FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-Italic")
-"""For measuring: nothing is trained on them."""
+"""Of matplotlib, for measuring: nothing is trained on them."""
 _SIDE = 32
+_DRAWN = 96  # font size, before a letter is reduced to 32 pixels
 
 
 def learnt_letters() -> Strokes:
-    """The letters that are unlike digits, in each of FONTS."""
-    return _strokes(FONTS, UNLIKE_DIGITS)
+    """The letters that are unlike digits, in each of FONTS and in Pillow's own font."""
+    own = ImageFont.load_default(_DRAWN)
+    assert isinstance(own, ImageFont.FreeTypeFont)  # as every wheel of Pillow has it
+    return _strokes([own, *_fonts(FONTS)], UNLIKE_DIGITS)
 
 
 def other_letters() -> Strokes:
     """All letters in each of OTHER_FONTS."""
-    return _strokes(OTHER_FONTS, LETTERS)
+    return _strokes(_fonts(OTHER_FONTS), LETTERS)
 
 
 def draw_letters(
@@ -50,12 +54,15 @@ def draw_letters(
     return spoil(source.fit(canvases, rng), settings, rng)
 
 
-def _strokes(fonts: Sequence[str], letters: str) -> Strokes:
+def _fonts(names: Sequence[str]) -> list[ImageFont.FreeTypeFont]:
     from matplotlib import get_data_path
 
     folder = Path(get_data_path()) / "fonts" / "ttf"
-    loaded = [ImageFont.truetype(folder / f"{font}.ttf", 3 * _SIDE) for font in fonts]
-    bitmaps = [_bitmap(font, letter) for font in loaded for letter in letters]
+    return [ImageFont.truetype(folder / f"{name}.ttf", _DRAWN) for name in names]
+
+
+def _strokes(fonts: Sequence[ImageFont.FreeTypeFont], letters: str) -> Strokes:
+    bitmaps = [_bitmap(font, letter) for font in fonts for letter in letters]
     return strokes_from_bitmaps(np.stack(bitmaps))
 
 
