@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from edge_runtime import BundleError, EdgeRuntimeError
-from edge_runtime.exits import EXIT_BAD_BUNDLE, EXIT_GATE, EXIT_INTERRUPTED, EXIT_USAGE
+from edge_runtime.exits import (
+    EXIT_BAD_BUNDLE,
+    EXIT_GATE,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    stop,
+    usage_as_exits,
+)
 from edge_runtime.manifest import PLURALS, Manifest
 
 from . import __version__
@@ -285,18 +292,11 @@ def sign(bundle: Path, key: Path) -> None:
 
 def run() -> None:
     """The command line as a process: a mistake in it is one line and an exit status."""
-    try:
-        main(standalone_mode=False)
-    except click.UsageError as error:
-        if not sys.argv[1:]:  # no error: click shows the help so
-            error.show()
-            sys.exit(EXIT_USAGE)
-        command = error.ctx.command_path if error.ctx else "model-build"
-        _stop(EXIT_USAGE, f"{error.format_message()} ({command} --help says more)")
-    except click.ClickException as error:
-        _stop(error.exit_code, error.format_message())
-    except click.Abort:
-        _stop(EXIT_INTERRUPTED, "interrupted")
+    with usage_as_exits("model-build"):
+        try:
+            main(standalone_mode=False)
+        except click.Abort:
+            _stop(EXIT_INTERRUPTED, "interrupted")
 
 
 def _load_tensorflow() -> None:
@@ -398,5 +398,4 @@ def _ctrl_c() -> Iterator[None]:
 
 
 def _stop(status: int, message: str) -> NoReturn:
-    click.echo(f"model-build: {message}", err=True)
-    sys.exit(status)
+    stop(status, message, "model-build")

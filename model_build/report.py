@@ -38,7 +38,8 @@ _DIGITS_FITTED = "half of them of the digits as they are,\nhalf of them of the d
 _DIGITS_KEPT = """On the
 validation images drawn again it keeps {kept:.1%} of the right readings; of generated
 non-digits (noise, textures, turned digits, pairs, scribbles) it refuses
-{refused:.1%} as `unknown`, and {letters:.1%} of all letters in print, in fonts that were not
+{refused:.1%} as `unknown`, and {letters_refused:.1%} of all letters in print, in fonts \
+that were not
 trained on."""
 _OWN_FITTED = "of the\nexamples as they are and, where these are few, varied as in training"
 _OWN_KEPT = """On those
@@ -106,6 +107,7 @@ def _card(
         fitted, kept = _DIGITS_FITTED, _DIGITS_KEPT
     else:
         fitted, kept = _OWN_FITTED, _OWN_KEPT
+    kept = kept.format(**asdict(calibration))
     scan = (
         "\nWhat the scan of the data found is in `data_report.txt`.\n" if dataset.findings else ""
     )
@@ -152,13 +154,7 @@ Expected calibration error on the test {things}: {error:.2%} (15 bins).
 ![Reliability](reliability.png)
 
 **Recommended minimum score: {spec.min_score:g}** (`edge-runtime predict --min-score`). \
-{
-        kept.format(
-            kept=calibration.kept,
-            refused=calibration.refused,
-            letters=calibration.letters_refused or 0,
-        )
-    }
+{kept}
 
 ## Training
 

@@ -26,6 +26,7 @@ from .exits import (
     mute_libraries,
     printable,
     stop,
+    usage_as_exits,
 )
 from .tally import Tally, counted
 
@@ -621,17 +622,10 @@ def _after_earlier_rows(
 
 def run() -> None:
     """The command line as a process: its errors are one line and an exit status."""
-    try:
-        # click's own main() would call a closed pipe an error.
-        with errors_as_exits(), main.make_context("edge-runtime", sys.argv[1:]) as context:
-            main.invoke(context)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
-    except click.UsageError as error:
-        if not sys.argv[1:]:  # no error: click shows the help so
-            error.show()
-            sys.exit(EXIT_USAGE)
-        command = error.ctx.command_path if error.ctx else "edge-runtime"
-        stop(EXIT_USAGE, f"{error.format_message()} ({command} --help says more)")
-    except click.ClickException as error:
-        stop(error.exit_code, error.format_message())
+    # click's own main() would call a closed pipe an error.
+    with (
+        usage_as_exits("edge-runtime"),
+        errors_as_exits(),
+        main.make_context("edge-runtime", sys.argv[1:]) as context,
+    ):
+        main.invoke(context)

@@ -64,9 +64,26 @@ def _write_no_more() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def stop(status: int, message: str) -> NoReturn:
+@contextmanager
+def usage_as_exits(program: str) -> Iterator[None]:
+    """What click finds wrong with a command line in here ends the process, with one line."""
+    try:
+        yield
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.UsageError as error:
+        if not sys.argv[1:]:  # no error: click shows the help so
+            error.show()
+            sys.exit(EXIT_USAGE)
+        command = error.ctx.command_path if error.ctx else program
+        stop(EXIT_USAGE, f"{error.format_message()} ({command} --help says more)", program)
+    except click.ClickException as error:
+        stop(error.exit_code, error.format_message(), program)
+
+
+def stop(status: int, message: str, program: str = "edge-runtime") -> NoReturn:
     """End the process with that exit status and one line on stderr."""
-    click.echo(f"edge-runtime: {printable(message)}", err=True)
+    click.echo(f"{program}: {printable(message)}", err=True)
     sys.exit(status)
 
 
