@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # Tests of the runtime that need more than a device has; the others run as on a device.
-WITH_EXTRAS := $(addprefix tests/runtime/test_,page.py parts.py ray.py signature.py storage.py)
+WITH_EXTRAS := $(addprefix tests/edge_runtime/,distributed bundle/test_signature.py web/test_page.py)
 
 .PHONY: build test lint bench page clean
 
@@ -14,9 +14,9 @@ build: $(VENV)/.installed
 	$(BIN)/model-build build --force
 
 test: lint $(RUNTIME_VENV)/.installed
-	$(BIN)/python -m pytest tests/build tests/test_*.py
+	$(BIN)/python -m pytest tests/model_build tests/test_*.py
 	$(BIN)/python -m pytest $(WITH_EXTRAS)
-	cd $(RUNTIME_VENV) && bin/python -m pytest -c ../pyproject.toml --rootdir .. ../tests/runtime
+	cd $(RUNTIME_VENV) && bin/python -m pytest -c ../pyproject.toml --rootdir .. ../tests/edge_runtime ../tests/campaigns
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -30,7 +30,7 @@ bench: $(VENV)/.installed
 
 # A folder for any web server, build/page; and onnxruntime-web where `edge-runtime demo`, and a wheel
 # that is built then, find it.
-PAGE := edge_runtime/src/edge_runtime/page
+PAGE := edge_runtime/src/edge_runtime/web/static
 page: $(VENV)/.installed
 	rm -rf build/npm build/page $(PAGE)/onnxruntime-web
 	mkdir -p build/npm

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_runtime.bench import time_calls
-from edge_runtime.classifier import Classifier
-from edge_runtime.manifest import BUILT_IN
+from edge_runtime.bundle.manifest import BUILT_IN
+from edge_runtime.deployment.benchmark import time_calls
+from edge_runtime.inference.classifier import Classifier
 
 RUN = "bare session.run and argmax, 1 thread"
 RUN_DEFAULT = "bare session.run and argmax, default threads"

@@ -25,9 +25,9 @@ import edge_runtime
 import images
 import programs
 import report
-from edge_runtime.bench import this_machine
-from edge_runtime.classifier import Classifier
-from edge_runtime.manifest import Manifest
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.deployment.benchmark import this_machine
+from edge_runtime.inference.classifier import Classifier
 from programs import Program
 from report import Results, Rounds
 

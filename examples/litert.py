@@ -67,8 +67,8 @@ def main() -> int:
             print(f"{vector['image']:<12}{difference:>9.1e}  {'ok' if passed else 'FAILED'}")
         return 3 if failed else 0
     from edge_runtime import ImageError
-    from edge_runtime.manifest import Manifest
-    from edge_runtime.preprocess import decode, prepare
+    from edge_runtime.bundle.manifest import Manifest
+    from edge_runtime.preprocessing.image import decode, prepare
 
     spec = Manifest.load(options.bundle).spec
     for path in options.images:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .verify import ParityReport
+    from .verification.parity import ParityReport
 
 
 class BuildError(Exception):

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of decode and prepare, with atheris (the `fuzz` extra).
 
-    python tests/fuzz/fuzz_image.py [CORPUS_DIR] [-max_total_time=300] [libFuzzer's other options]
+    python -m tests.fuzz.fuzz_image [CORPUS_DIR] [-max_total_time=300] [libFuzzer's other options]
 
 Any exception but ImageError, or a tensor of another shape, is a finding.
 """
@@ -14,12 +14,11 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
+    from edge_runtime.bundle.manifest import InputSpec, Preprocessing
     from edge_runtime.errors import ImageError
-    from edge_runtime.manifest import InputSpec, Preprocessing
-    from edge_runtime.preprocess import decode, ignore_decoder_warnings, prepare
+    from edge_runtime.preprocessing.image import decode, ignore_decoder_warnings, prepare
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from runtime.mutate_images import mended, mutants
+from ..campaigns.mutate_images import mended, mutants
 
 INPUT = InputSpec(height=16, width=16)
 KINDS = [Preprocessing(kind) for kind in ("ink", "fit", "crop", "stretch")]

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the manifest and of the ONNX walk, with atheris (the `fuzz` extra).
 
-    python tests/fuzz/fuzz_manifest.py [CORPUS_DIR] [-max_total_time=300] [libFuzzer's options]
+    python -m tests.fuzz.fuzz_manifest [CORPUS_DIR] [-max_total_time=300] [libFuzzer's options]
 
 Any exception but BundleError (ValueError for the ONNX walk), a message of more than a line, or a
 manifest that is not written back as it was read, is a finding.
@@ -17,9 +17,9 @@ import atheris
 with atheris.instrument_imports():
     import json
 
+    from edge_runtime.bundle.manifest import Manifest, ModelSpec, Preprocessing, sealed
+    from edge_runtime.bundle.onnx_weights import external_data
     from edge_runtime.errors import BundleError
-    from edge_runtime.manifest import Manifest, ModelSpec, Preprocessing, sealed
-    from edge_runtime.onnx_file import external_data
 
 BUNDLE = Path(__file__).parents[2] / "exported" / "digits"
 

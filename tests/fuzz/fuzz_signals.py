@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of WAV and NPY files, with atheris (the `fuzz` extra).
 
-    python tests/fuzz/fuzz_signals.py [CORPUS_DIR] [-max_total_time=300] [libFuzzer's other options]
+    python -m tests.fuzz.fuzz_signals [CORPUS_DIR] [-max_total_time=300] [libFuzzer's other options]
 
 Any exception but InputError, or a tensor of another shape, is a finding.
 """
@@ -13,12 +13,11 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
-    from edge_runtime import series, sound
+    from edge_runtime.bundle.manifest import InputSpec, Preprocessing
     from edge_runtime.errors import InputError
-    from edge_runtime.manifest import InputSpec, Preprocessing
+    from edge_runtime.preprocessing import series, sound
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from runtime.attack_signals import contents
+from ..campaigns.attack_signals import contents
 
 HOW = {
     sound: (

@@ -16,10 +16,10 @@ TYPE_CHECKING = False  # importing typing for it would take most of the time tha
 if TYPE_CHECKING:
     from typing import Any
 
-    from .classifier import Classifier as Classifier
-    from .results import Prediction as Prediction
-    from .results import Result as Result
-    from .results import Score as Score
+    from .inference.classifier import Classifier as Classifier
+    from .inference.results import Prediction as Prediction
+    from .inference.results import Result as Result
+    from .inference.results import Score as Score
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,10 +34,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Classifier": "classifier",
-    "Prediction": "results",
-    "Result": "results",
-    "Score": "results",
+    "Classifier": "inference.classifier",
+    "Prediction": "inference.results",
+    "Result": "inference.results",
+    "Score": "inference.results",
 }
 
 

@@ -16,7 +16,7 @@ def main() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the end
     # NumPy's matrix products are small here: more threads only cost their start and memory.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from .cli import run
+    from .cli.main import run
 
     try:
         run()

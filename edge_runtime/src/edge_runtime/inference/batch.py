@@ -1,0 +1,102 @@
+"""Files in, an ordered stream of results out; one bad file never ends the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
+from typing import Any
+
+from ..errors import InputError
+from ..inputs.files import MAX_PIXELS
+from ..system.workers import chunked, shared_out, work_in_order, worth_workers
+from .classifier import Classifier
+from .results import Result
+
+
+def classify_chunk(
+    classifier: Classifier,
+    paths: Iterable[str],
+    max_pixels: int = MAX_PIXELS,
+    source: Callable[[str], str | bytes] = str,
+) -> list[Result]:
+    """Read the files, run the model once over those that could be read; one Result for each.
+
+    `source` is called once for each path, in their order: the path to open or the file's bytes.
+    """
+    spec, how = classifier.spec.input, classifier.spec.preprocessing
+    decode, _, _, take, stack = classifier.reader
+    results: list[Result | None] = []
+    taken = []
+    names = []
+    for path in paths:
+        names.append(path)
+        try:
+            taken.append(take(decode(source(path), max_pixels), spec, how))
+            results.append(None)
+        except InputError as error:
+            results.append(Result(path, error.status, None, str(error)))
+        except MemoryError:
+            results.append(Result(path, "too_large", None, "not enough memory to decode it"))
+    predictions = iter(classifier.read_tensors(stack(taken, spec, how)) if taken else ())
+    return [
+        result or Result(path, "ok", next(predictions), None)
+        for path, result in zip(names, results, strict=True)
+    ]
+
+
+def classify_files(
+    classifier: Classifier,
+    paths: Iterable[str],
+    *,
+    batch_size: int = 64,
+    workers: int = 1,
+    max_pixels: int = MAX_PIXELS,
+) -> Iterator[Result]:
+    """Stream one Result for each path, in their order; a few batches are in memory at a time.
+
+    With `workers` above 1, and enough files to be worth it, that many processes read and
+    classify; the results are the same, and a file that crashes its decoder costs no more than
+    its own.
+    """
+    rest = iter(paths)
+    if workers > 1:
+        first = list(islice(rest, worth_workers()))
+        rest = chain(first, rest)
+        if len(first) == worth_workers():
+            start = partial(start_classifying, classifier.arguments, max_pixels)
+            yield from chain.from_iterable(
+                work_in_order(start, shared_out(rest, batch_size, workers), workers, _lost)
+            )
+            return
+    for chunk in chunked(rest, batch_size):
+        yield from classify_chunk(classifier, chunk, max_pixels)
+
+
+def start_classifying(
+    arguments: dict[str, Any], max_pixels: int
+) -> Callable[[list[str]], list[Result]]:
+    """Load a classifier in a process of this package's own; what is returned reads chunks.
+
+    Raises BundleError.
+    """
+    classifier = own_classifier(**arguments)
+    return lambda paths: classify_chunk(classifier, paths, max_pixels)
+
+
+def own_classifier(*arguments: Any, **named: Any) -> Classifier:
+    """A Classifier for a process of this package's own: ready to read files, and quiet about them.
+
+    Raises BundleError.
+    """
+    classifier = Classifier(*arguments, **named)
+    if classifier.spec.preprocessing.reads == "image":
+        from ..preprocessing.image import ignore_decoder_warnings
+
+        ignore_decoder_warnings()
+    _ = classifier.reader  # its libraries are loaded here, not while a file is read
+    return classifier
+
+
+def _lost(path: str, reason: str) -> list[Result]:
+    return [Result.crashed(path, reason)]

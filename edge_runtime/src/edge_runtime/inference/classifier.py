@@ -1,0 +1,283 @@
+"""The classifier: a verified model, its session, and readings as plain values."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle.manifest import (
+    BUILT_IN,
+    MAX_FILE_BYTES,
+    UNKNOWN,
+    Manifest,
+    ModelSpec,
+    check_labels,
+    read_file,
+    read_model,
+)
+from ..bundle.onnx_weights import external_data
+from ..errors import BundleError, EdgeRuntimeError
+from .results import Prediction, Result, Score
+
+if TYPE_CHECKING:
+    from ..preprocessing.readers import Reader, Source
+
+Precision = Literal["fp32", "int8"]
+
+_BLANK = Prediction(UNKNOWN, 0.0, -1, ())
+
+
+class Classifier:
+    """A model, ready to read its inputs. Threads may share it. After a fork it refuses to read."""
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        precision: Precision = "fp32",
+        top_k: int = 1,
+        min_score: float = 0.0,
+        threads: int = 1,
+    ) -> None:
+        """Load a model, after its hash has been checked.
+
+        model: a bundle's folder, a lone `.onnx` file exported by model-build, or None for the
+            digits model inside this package.
+        precision: which of a bundle's ONNX files to run.
+        top_k: how many labels `Prediction.top` holds, at least 1.
+        min_score: probability in [0, 1] below which the label is `unknown`.
+        threads: onnxruntime's threads for one call; 1 is best for small models.
+
+        Raises BundleError when the bundle or model cannot be used.
+        """
+        if top_k < 1:
+            raise ValueError(f"top_k is {top_k}, expected at least 1")
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"min_score is {min_score}, expected 0 to 1")
+        path = BUILT_IN if model is None else Path(model)
+        self.arguments: dict[str, Any] = {
+            "model": path,
+            "precision": precision,
+            "top_k": top_k,
+            "min_score": min_score,
+            "threads": threads,
+        }
+        """The arguments that make another Classifier like this one, in another process."""
+        self.manifest: Manifest | None = None
+        if path.is_dir():
+            self.manifest, path, data = read_model(path, precision)
+            self._session = _open_session(data, threads, path)
+            self.spec = self.manifest.spec
+        else:
+            data = read_file(path, MAX_FILE_BYTES)
+            self._session = _open_session(data, threads, path)
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            self.spec = ModelSpec.from_metadata(metadata, str(path))
+        _check_signature(self._session, self.spec, path)
+        if self.manifest is not None:
+            check_labels(path.parent, self.manifest)
+        self.path = path
+        self._process = os.getpid()
+        self.top_k = min(top_k, len(self.spec.labels))
+        self.min_score = min_score
+        self._feed, self._shape = self.spec.input.name, self.spec.input.shape
+        self._outputs = [self.spec.output]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names, in the order of the model's output."""
+        return self.spec.labels
+
+    @cached_property
+    def reader(self) -> Reader:
+        """How this model's inputs are read; loads the libraries for it."""
+        from ..preprocessing.readers import reader
+
+        return reader(self.spec.preprocessing.reads)
+
+    def predict(self, source: Source) -> Prediction:
+        """Read one input.
+
+        An image: a path, an encoded file's bytes, a Pillow image, or a uint8 array (H, W) or
+        (H, W, 3) with values 0 to 255. A sound: a path, a WAV file's bytes, or an array (T,) of
+        samples at the model's rate, floats from -1 to 1 or integers from the whole range of
+        their type. A series: a path, an NPY file's bytes, or an array (T,) or (T, channels).
+
+        A uint8 array of the model's own shape (height, width, channels) is taken for what
+        `tensor` returned. Raises InputError when the input cannot be read.
+        """
+        return self.read_tensors(self.tensor(source)[None])[0]
+
+    def predict_batch(self, sources: Iterable[Source]) -> list[Prediction]:
+        """Read several inputs in one call of the model; the results are in their order.
+
+        Raises InputError for the first that cannot be read.
+        """
+        sources = list(sources)
+        if not sources:
+            return []
+        if any(map(self._is_tensor, sources)):
+            return self.read_tensors(np.stack([self.tensor(source) for source in sources]))
+        reader, spec, how = self.reader, self.spec.input, self.spec.preprocessing
+        taken = [reader.take(reader.read(source), spec, how) for source in sources]
+        return self.read_tensors(reader.stack(taken, spec, how))
+
+    def predict_folder(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        recursive: bool = True,
+        all_files: bool = False,
+        batch_size: int = 64,
+        workers: int = 1,
+    ) -> Iterator[Result]:
+        """Stream one Result for every file of a folder with a fitting ending, in sorted order.
+
+        A file that cannot be read gives a Result with a status; it raises nothing. With more
+        than one worker, processes are started: guard the caller's main module as
+        multiprocessing asks.
+        """
+        from ..inputs.files import ENDINGS, walk
+        from .batch import classify_files
+
+        endings = ENDINGS[self.spec.preprocessing.reads]
+        paths = walk([os.fspath(folder)], recursive=recursive, all_files=all_files, endings=endings)
+        return classify_files(self, paths, batch_size=batch_size, workers=workers)
+
+    def tensor(self, source: Source) -> NDArray[np.uint8]:
+        """What the model sees of an input: (height, width, channels) uint8.
+
+        A uint8 array of that very shape is returned as it is. Raises InputError.
+        """
+        if self._is_tensor(source):
+            return source
+        reader, spec, how = self.reader, self.spec.input, self.spec.preprocessing
+        located = [reader.locate(reader.read(source), spec, how)]
+        tensor: NDArray[np.uint8] = reader.stack(located, spec, how)[0]
+        return tensor
+
+    def _is_tensor(self, source: Source) -> TypeGuard[NDArray[np.uint8]]:
+        return (
+            isinstance(source, np.ndarray)
+            and source.shape == self._shape
+            and source.dtype == np.uint8
+        )
+
+    def probabilities(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the model on (N, height, width, channels) uint8; returns (N, labels) float32.
+
+        Raises BundleError when the model answers with anything but finite numbers, and
+        EdgeRuntimeError in a process that was forked off after the model was loaded.
+        """
+        if os.getpid() != self._process:
+            raise EdgeRuntimeError(
+                f"{self.path}: was loaded by process {self._process} and does not survive its fork"
+                f" into {os.getpid()}; make a Classifier in the new process, or spawn it"
+            )
+        try:
+            answer: NDArray[np.float32] = self._session.run(self._outputs, {self._feed: tensors})[0]
+        except _errors() as error:
+            reason = " ".join(str(error).split())
+            raise BundleError(f"{self.path}: onnxruntime cannot run it ({reason})") from None
+        expected = (len(tensors), len(self.spec.labels))
+        if answer.shape != expected:
+            raise BundleError(f"{self.path}: answered with {answer.shape}, expected {expected}")
+        if not math.isfinite(answer.sum()):
+            raise BundleError(f"{self.path}: the model answered with values that are not finite")
+        return answer
+
+    def read_tensors(self, tensors: NDArray[np.uint8]) -> list[Prediction]:
+        """Readings of (N, height, width, channels) uint8 tensors that `tensor` made."""
+        probabilities = self.probabilities(tensors)
+        shows: list[Any] = [True] * len(tensors)
+        if self.spec.preprocessing.knows_blank:
+            shows = tensors.reshape(len(tensors), -1).max(axis=1).tolist()
+        if self.top_k == 1:
+            order = [[index] for index in probabilities.argmax(axis=1).tolist()]
+        else:
+            ranked = (-probabilities).argsort(axis=1, kind="stable")[:, : self.top_k]
+            order = ranked.tolist()
+        return [
+            self._prediction(indices, [probabilities.item(row, index) for index in indices])
+            if shows[row]
+            else _BLANK
+            for row, indices in enumerate(order)
+        ]
+
+    def _prediction(self, indices: Sequence[int], scores: Sequence[float]) -> Prediction:
+        labels = self.spec.labels
+        top = tuple([Score(labels[i], s) for i, s in zip(indices, scores, strict=True)])
+        if scores[0] < self.min_score:
+            return Prediction(UNKNOWN, scores[0], -1, top)
+        return Prediction(top[0].label, scores[0], indices[0], top)
+
+
+def _open_session(model: bytes, threads: int, path: Path) -> Any:
+    try:
+        if external_data(model):
+            raise BundleError(
+                f"{path}: keeps weights in another file, which no hash protects;"
+                " export it as one file"
+            )
+    except ValueError as error:
+        raise BundleError(f"{path}: is no ONNX file ({error})") from None
+    # onnxruntime sends telemetry unless this is set before it is imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False  # one large block a call costs more than several small ones
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # no other is walked
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except _errors() as error:
+        reason = " ".join(str(error).split())
+        raise BundleError(f"{path}: onnxruntime cannot load it ({reason})") from None
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """onnxruntime's errors, which share no base class of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    members = vars(state).values()
+    errors = [kind for kind in members if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (*errors, RuntimeError)
+
+
+def _check_signature(session: Any, spec: ModelSpec, path: Path) -> None:
+    inputs = {node.name: node for node in session.get_inputs()}
+    outputs = {node.name: node for node in session.get_outputs()}
+    if list(inputs) != [spec.input.name] or spec.output not in outputs:
+        raise BundleError(
+            f"{path}: takes {list(inputs)} and gives {list(outputs)},"
+            f" its description says {spec.input.name!r} and {spec.output!r}"
+        )
+    given, answered = inputs[spec.input.name], outputs[spec.output]
+    found = (given.type, tuple(given.shape[1:]))
+    expected = (f"tensor({spec.input.dtype})", spec.input.shape)
+    if found != expected:
+        raise BundleError(f"{path}: takes {found}, its description says {expected}")
+    if isinstance(given.shape[0], int):
+        raise BundleError(
+            f"{path}: takes batches of {given.shape[0]} only, expected a free batch axis"
+        )
+    if answered.type != "tensor(float)" or len(answered.shape) != 2:
+        raise BundleError(
+            f"{path}: gives {answered.type} of {answered.shape}, expected tensor(float) of"
+            f" [batch, {len(spec.labels)}]"
+        )
+    classes = answered.shape[1]
+    if classes != len(spec.labels):
+        raise BundleError(f"{path}: gives {classes} classes, its description {len(spec.labels)}")

@@ -1,0 +1,224 @@
+"""From a trained model to `exported/<name>/`: written beside, verified, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import edge_runtime
+from edge_runtime.bundle.manifest import (
+    LABELS_NAME,
+    MANIFEST_NAME,
+    BundleFile,
+    Manifest,
+    ModelSpec,
+    labels_text,
+)
+from edge_runtime.system.atomic import exchange
+
+from ..calibration import Calibration
+from ..data.dataset import Dataset
+from ..errors import BuildError, GateError
+from ..export.artifacts import ARTIFACTS, ORT_ARTIFACTS, Artifact, export_all
+from ..export.c_array import write_c_array
+from ..recipes.digits.letters import draw_letters, learnt_letters
+from ..training.trainer import Trained
+from ..verification.parity import ParityReport, verify
+from . import golden
+from . import model_card as report
+
+CALIBRATION_IMAGES = 600
+CALIBRATION_LETTERS = 200
+"""So many letters besides, with the digits: no digit closes the gate."""
+
+
+def write_bundle(
+    trained: Trained,
+    dataset: Dataset,
+    calibration: Calibration,
+    target: Path,
+    *,
+    force: bool,
+    c_array: bool = False,
+    ort: bool = False,
+) -> ParityReport:
+    """Export, verify and write the bundle `target`; readers see the old one or the new one.
+
+    Raises GateError, with nothing written and an existing bundle untouched, when an artifact
+    does not give the model's answers; BuildError when `target` exists and `force` is false.
+    `c_array` adds the int8 TFLite model as a C header, `ort` the ORT files and their operators.
+    """
+    spec = ModelSpec(
+        name=target.name,
+        version=edge_runtime.__version__,
+        labels=dataset.class_names,
+        input=trained.input,
+        preprocessing=dataset.preprocessing,
+        min_score=calibration.min_score,
+    )
+    with _staged(target, force) as folder:
+        ranges = _calibration_tensors(trained, dataset)
+        artifacts = export_all(trained.model, spec, ranges, folder, ort=ort)
+        parity = verify(
+            folder,
+            artifacts,
+            trained.model,
+            dataset.name,
+            dataset.sources(dataset.test),
+            dataset.test,
+            dataset.labels[dataset.test],
+            dataset.tensors_later(dataset.test, trained.input),
+            name=dataset.images.name,
+        )
+        if parity.failures:
+            raise GateError(parity)
+        (folder / LABELS_NAME).write_text(labels_text(spec.labels), encoding="utf-8")
+        (folder / "parity_report.json").write_text(parity.dumps(), encoding="utf-8")
+        if dataset.findings:
+            lines = [finding.line(len(finding.items)) + "\n" for finding in dataset.findings]
+            (folder / "data_report.txt").write_text("".join(lines), "utf-8", "backslashreplace")
+        if c_array:
+            write_c_array(spec, folder / "model.int8.tflite", folder / "model.int8.h")
+        golden.write(folder, spec, dataset)
+        report.write(folder, trained, dataset, calibration, parity, spec)
+        manifest = Manifest(
+            spec=spec,
+            files=tuple(_describe_files(folder, artifacts, parity)),
+            calibration=calibration.to_json(),
+            training=_training(trained, dataset),
+        )
+        (folder / MANIFEST_NAME).write_text(manifest.dumps(), encoding="utf-8")
+    return parity
+
+
+def _calibration_tensors(trained: Trained, dataset: Dataset) -> NDArray[np.uint8]:
+    """What sets the ranges of the int8 variants: (N, height, width, channels) uint8."""
+    tensors = dataset.tensors(dataset.train[:CALIBRATION_IMAGES], trained.input)
+    if dataset.store is not None:
+        return tensors
+    digits = dataset.strokes(dataset.train, trained.input)
+    rng = np.random.default_rng(trained.config.seed + 5)
+    return np.concatenate(
+        [tensors, draw_letters(learnt_letters(), CALIBRATION_LETTERS, digits, rng)]
+    )
+
+
+def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:
+    """Verify the artifacts of an existing bundle against its own Keras model.
+
+    Raises BundleError for files that are not those of the manifest.
+    """
+    import keras
+
+    from edge_runtime.deployment.golden import check_files
+
+    manifest = Manifest.load(bundle)
+    _, absent = check_files(bundle)
+    if absent:
+        raise edge_runtime.BundleError(f"{bundle / absent[0].path}: is missing")
+    spec = manifest.spec
+    return verify(
+        bundle,
+        [*ARTIFACTS, *(a for a in ORT_ARTIFACTS if manifest.find(a.format, a.precision))],
+        keras.models.load_model(bundle / "model.keras"),
+        dataset.name,
+        dataset.sources(dataset.test),
+        dataset.test,
+        dataset.labels[dataset.test],
+        dataset.tensors_later(dataset.test, spec.input),
+        name=dataset.images.name,
+    )
+
+
+def refuse_existing(target: Path, force: bool) -> None:
+    """Raise BuildError when a build could not write `target`; to be asked before training."""
+    if target.exists() and not force:
+        raise BuildError(f"{target} exists; --force replaces it, --name writes another")
+    if target.exists() and not (target / MANIFEST_NAME).is_file():
+        raise BuildError(f"{target} exists and is no bundle; remove it or give another --name")
+
+
+def _describe_files(
+    folder: Path, artifacts: Sequence[Artifact], parity: ParityReport
+) -> Iterator[BundleFile]:
+    described = {artifact.path: artifact for artifact in artifacts}
+    measured = {
+        a.path: {
+            "accuracy": a.accuracy,
+            "agreement": a.agreement,
+            "max_difference": a.max_difference,
+        }
+        for a in parity.artifacts
+    }
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        name = path.relative_to(folder).as_posix()
+        # The SavedModel is a folder: its figures stand with the graph.
+        owner = "saved_model" if name.startswith("saved_model/") else name
+        artifact = described.get(owner)
+        figures = measured.get(owner, {}) if name in (owner, "saved_model/saved_model.pb") else {}
+        data = path.read_bytes()
+        yield BundleFile(
+            path=name,
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            format=artifact.format if artifact else "other",
+            precision=artifact.precision if artifact else None,
+            measured=figures,
+        )
+
+
+def _training(trained: Trained, dataset: Dataset) -> Mapping[str, Any]:
+    from importlib.metadata import version
+
+    libraries = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "scikit-learn", "numpy")
+    return {
+        "data": dataset.about,
+        "train_images": len(dataset.train),
+        "validation_images": len(dataset.validation),
+        "test_images": len(dataset.test),
+        "augmentation": dataset.variation,
+        "architecture": trained.architecture,
+        "parameters": trained.model.count_params(),
+        "settings": trained.config.to_json(),
+        "libraries": {name: version(name) for name in libraries},
+    }
+
+
+@contextmanager
+def _staged(target: Path, force: bool) -> Iterator[Path]:
+    """A new folder beside `target`, which takes its place when the block ends well."""
+    refuse_existing(target, force)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(target)
+    folder = target.with_name(f".{target.name}.building-{os.getpid()}")
+    folder.mkdir()
+    try:
+        yield folder
+        refuse_existing(target, force)
+        if target.exists():
+            exchange(folder, target)
+        else:
+            folder.rename(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what builds that were killed have left beside `target`."""
+    for folder in target.parent.glob(f".{target.name}.building-*"):
+        try:
+            os.kill(int(folder.name.rpartition("-")[2]), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except PermissionError:  # alive, somebody else's
+            continue

@@ -1,0 +1,56 @@
+"""Digits that others would read otherwise: found by networks that have not seen their writers.
+
+The 1,797 digits are by 13 writers. A four without a tail is a four beside its writer's others;
+drawn again in many hands it teaches that sixes are fours. After confident learning (Northcutt et
+al., 2021): what networks trained on the rest take for another class is not to be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from .drawing import StrokeDigits
+
+PARTS = 3
+"""Parts of the digits, each judged by networks that were trained on the others."""
+JUDGES = 2
+"""Networks for each part: of the digits that matter most, one alone believes some by chance."""
+DRAWINGS = 20
+"""How often each digit is drawn again to be judged."""
+RIVAL = 0.45
+"""The probability of another class, beside that of its own, from which a digit is doubtful."""
+
+
+def doubtful(
+    digits: StrokeDigits,
+    positions: NDArray[np.int64],
+    fit: Callable[[StrokeDigits, int], keras.Model],
+    seed: int,
+    say: Callable[[str], object],
+) -> NDArray[np.bool_]:
+    """(N,): which of the digits could as well be another.
+
+    positions: (N,) where they stand among all, in the order of their writers, so that a part has
+    writers of its own. fit: trains a network on some of them from a seed. say: told of each part.
+    """
+    order = np.argsort(positions)
+    classes = int(digits.labels.max()) + 1
+    found = np.zeros((len(order), classes))
+    rng = np.random.default_rng(seed + 3)
+    for number, members in enumerate(np.array_split(order, PARTS), 1):
+        say(f"looking for doubtful digits: part {number} of {PARTS}")
+        others, part = digits.take(np.setdiff1d(order, members)), digits.take(members)
+        judges = [fit(others, seed + 100 * k + number) for k in range(1, JUDGES + 1)]
+        for _ in range(DRAWINGS):
+            drawn = part.digits(rng).astype(np.float32)
+            for judge in judges:
+                found[members] += np.asarray(judge(drawn, training=False))
+    rows = np.arange(len(found))
+    own = found[rows, digits.labels]
+    found[rows, digits.labels] = 0
+    rivalled: NDArray[np.bool_] = found.max(axis=1) > RIVAL * own
+    return rivalled

@@ -1,0 +1,292 @@
+"""The same real images through every artifact, each in the library that its users use."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime import Classifier
+
+from ..data.dataset import Tensors
+from ..export.artifacts import Artifact, ort_session
+from ..quiet import quiet
+
+BATCH_SIZES = (1, 7, 64)
+_CHUNK = 512
+
+Pixels = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+Run = Callable[[Pixels], Probabilities]
+See = Callable[[int, int], Pixels]
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What an export must keep of the Keras model."""
+
+    fp32_difference: float = 1e-5
+    """Largest difference of a probability; every label must be equal too, unless Keras's own
+    probabilities of the two labels are that close."""
+    float16_difference: float = 5e-3
+    """Likewise."""
+    int8_accuracy_loss: float = 0.003
+    """How far, as a share of the images, accuracy may fall below that of Keras."""
+    int8_images: int = 1
+    """As many images may be lost at least: on a small test part one is more than that share."""
+
+
+@dataclass(frozen=True)
+class ArtifactReport:
+    """One artifact beside the Keras model."""
+
+    path: str
+    format: str
+    precision: str
+    bytes: int
+    accuracy: float
+    """Share of the images that are read right."""
+    agreement: float
+    """Share of the images that get Keras's label, over all batch sizes the smallest."""
+    max_difference: float
+    """Largest difference of a probability from Keras's, over all batch sizes."""
+    milliseconds: float
+    """For an image, one at a time: the median over the images."""
+    disagreeing: tuple[int, ...]
+    """Positions in the dataset of the images that get another label than Keras gives."""
+    failure: str | None
+    """Which gate stayed shut and by how much; None when all opened."""
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """All artifacts, on the same images."""
+
+    dataset: str
+    images: int
+    batch_sizes: tuple[int, ...]
+    gates: Gates
+    artifacts: tuple[ArtifactReport, ...] = field(default=())
+
+    @property
+    def failures(self) -> list[str]:
+        """One line for each artifact that failed its gate."""
+        return [f"{a.path}: {a.failure}" for a in self.artifacts if a.failure]
+
+    def dumps(self) -> str:
+        """The report as JSON text."""
+        return json.dumps(asdict(self) | {"passed": not self.failures}, indent=2) + "\n"
+
+    def table(self) -> str:
+        """The report as a table of at most 80 columns."""
+        lines = [
+            f"{'artifact':<22}{'precision':<10}{'bytes':>9}{'accuracy':>9}"
+            f"{'agrees':>8}{'max diff':>10}{'ms':>7}  gate"
+        ]
+        lines += [
+            f"{a.path:<22}{a.precision:<10}{a.bytes:>9,}{a.accuracy:>9.2%}"
+            f"{a.agreement:>8.2%}{a.max_difference:>10.1e}{a.milliseconds:>7.3f}"
+            f"  {'FAIL' if a.failure else 'ok'}"
+            for a in self.artifacts
+        ]
+        return "\n".join(lines)
+
+
+def verify(
+    folder: Path,
+    artifacts: Iterable[Artifact],
+    model: keras.Model,
+    dataset_name: str,
+    images: Sequence[Any],
+    positions: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    tensors: Tensors,
+    gates: Gates = Gates(),
+    name: Callable[[int], str] = str,
+) -> ParityReport:
+    """Run images through every artifact of `folder` and compare with `model`.
+
+    images: the test images as a Classifier takes them, which reads them for the ONNX files.
+    positions: (N,) where each stands in its dataset, for naming it.
+    labels: (N,) what is right.
+    tensors: the same images for the other libraries.
+    name: what to call the image at a position of its dataset.
+    """
+    expected = np.concatenate(
+        [
+            np.asarray(model(tensors[i : i + _CHUNK].astype(np.float32), training=False))
+            for i in range(0, len(tensors), _CHUNK)
+        ]
+    )
+    accuracy = float((expected.argmax(1) == labels).mean())
+    reports = []
+    for artifact in artifacts:
+        path = folder / artifact.path
+        run, see = _load(artifact, path, images, tensors)
+        answers: list[list[Probabilities]] = [[] for _ in BATCH_SIZES]
+        for start in range(0, len(labels), _CHUNK):
+            seen = see(start, min(start + _CHUNK, len(labels)))
+            if not start:
+                milliseconds = _milliseconds(run, seen)
+            for size, answer in zip(BATCH_SIZES, answers, strict=True):
+                answer += [run(seen[i : i + size]) for i in range(0, len(seen), size)]
+        agreement, difference, right = 1.0, 0.0, 1.0
+        wrong: set[int] = set()
+        apart: set[int] = set()
+        near = _difference(artifact.precision, gates)
+        for found in map(np.concatenate, answers):
+            same = found.argmax(1) == expected.argmax(1)
+            agreement = min(agreement, float(same.mean()))
+            difference = max(difference, float(np.abs(found - expected).max()))
+            right = min(right, float((found.argmax(1) == labels).mean()))
+            wrong.update(positions[~same].tolist())
+            theirs = expected[np.arange(len(found)), found.argmax(1)]
+            apart.update(positions[~same & ~(expected.max(1) - theirs <= near)].tolist())
+        reports.append(
+            ArtifactReport(
+                path=artifact.path,
+                format=artifact.format,
+                precision=artifact.precision,
+                bytes=_size(path),
+                accuracy=right,
+                agreement=agreement,
+                max_difference=difference,
+                milliseconds=milliseconds,
+                disagreeing=tuple(sorted(wrong)),
+                failure=_judge(
+                    artifact.precision,
+                    difference,
+                    [name(position) for position in sorted(apart)],
+                    accuracy - right,
+                    len(labels),
+                    gates,
+                ),
+            )
+        )
+    return ParityReport(dataset_name, len(labels), BATCH_SIZES, gates, tuple(reports))
+
+
+def _difference(precision: str, gates: Gates) -> float:
+    """The largest difference of a probability that is allowed; int8 is judged otherwise."""
+    if precision == "int8":
+        return 0.0
+    return gates.fp32_difference if precision == "fp32" else gates.float16_difference
+
+
+def _judge(
+    precision: str, difference: float, wrong: list[str], loss: float, images: int, gates: Gates
+) -> str | None:
+    named = ", ".join(wrong[:20]) + (", ..." if len(wrong) > 20 else "")
+    if precision == "int8":
+        share = max(gates.int8_accuracy_loss, gates.int8_images / images)
+        if loss <= share + 1e-9:
+            return None
+        return f"accuracy is {loss:.2%} below Keras, at most {share:.2%} allowed; images {named}"
+    if wrong:
+        return f"labels differ from Keras on images {named}"
+    allowed = _difference(precision, gates)
+    if not difference <= allowed:
+        return f"a probability differs by {difference:.1e}, at most {allowed:.0e} allowed"
+    return None
+
+
+def _load(
+    artifact: Artifact, path: Path, images: Sequence[Any], tensors: Tensors
+) -> tuple[Run, See]:
+    """The artifact as a function, and what its own library makes of the images from one to the
+    one before another.
+    """
+    if artifact.format == "onnx":
+        classifier = Classifier(path)
+        return classifier.probabilities, lambda first, end: np.stack(
+            [classifier.tensor(images[i]) for i in range(first, end)]
+        )
+    load = {
+        "keras": _keras_runner,
+        "saved_model": _saved_model_runner,
+        "tflite": _tflite_runner,
+        "ort": _ort_runner,
+    }
+    return load[artifact.format](path), lambda first, end: tensors[first:end]
+
+
+def _keras_runner(path: Path) -> Run:
+    import tensorflow as tf
+
+    model = keras.models.load_model(path)
+
+    def call(pixels: tf.Tensor) -> tf.Tensor:
+        return model(tf.cast(pixels, tf.float32), training=False)
+
+    # As a graph: a call of Keras takes 15 ms, and large test sets are read one at a time, too.
+    graph = tf.function(call, input_signature=[tf.TensorSpec(model.input.shape, tf.uint8)])
+    return lambda pixels: np.asarray(graph(pixels))
+
+
+def _saved_model_runner(path: Path) -> Run:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+    serve = loaded.signatures["serving_default"]
+    (name,) = serve.structured_input_signature[1]
+
+    def run(pixels: Pixels) -> Probabilities:
+        (answer,) = serve(**{name: tf.constant(pixels)}).values()
+        return np.asarray(answer)
+
+    # The signature does not keep its model alive.
+    run.model = loaded  # type: ignore[attr-defined]
+    return run
+
+
+def _tflite_runner(path: Path) -> Run:
+    from ai_edge_litert.interpreter import Interpreter
+
+    with quiet():
+        interpreter = Interpreter(model_path=str(path), num_threads=1)
+        interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    (answer,) = interpreter.get_output_details()
+    scale, zero = answer["quantization"]
+    size = 0
+
+    def run(pixels: Pixels) -> Probabilities:
+        nonlocal size
+        if len(pixels) != size:
+            interpreter.resize_tensor_input(given["index"], pixels.shape)
+            interpreter.allocate_tensors()
+            size = len(pixels)
+        interpreter.set_tensor(given["index"], pixels)
+        interpreter.invoke()
+        raw: NDArray[Any] = interpreter.get_tensor(answer["index"])
+        return (raw.astype(np.float32) - zero) * scale if scale else raw
+
+    return run
+
+
+def _ort_runner(path: Path) -> Run:
+    session = ort_session(path)
+    (given,) = session.get_inputs()
+    return lambda pixels: np.asarray(session.run(None, {given.name: pixels})[0])
+
+
+def _milliseconds(run: Run, tensors: Pixels) -> float:
+    times = []
+    for index in range(min(len(tensors), 200)):
+        start = time.perf_counter()
+        run(tensors[index : index + 1])
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) * 1e3
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -1,0 +1,179 @@
+"""Processes that work in order and survive each other's death."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count, islice
+
+import pytest
+
+from edge_runtime import BundleError, EdgeRuntimeError
+from edge_runtime.system.workers import chunked, shared_out, work_in_order
+
+Answers = list[tuple[str, int]]
+
+
+def start(deadly: str = "") -> Callable[[list[str]], Answers]:
+    """Work that notes its process; a path that begins with `deadly` kills it."""
+
+    def work(paths: list[str]) -> Answers:
+        for path in paths:
+            if deadly and path.startswith(deadly):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return [(path, os.getpid()) for path in paths]
+
+    return work
+
+
+def die_once(flag: str) -> Callable[[list[str]], Answers]:
+    def work(paths: list[str]) -> Answers:
+        if "7" in paths and not os.path.exists(flag):
+            open(flag, "w").close()
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return [(path, 0) for path in paths]
+
+    return work
+
+
+def refuse() -> Callable[[list[str]], Answers]:
+    raise BundleError("no such model")
+
+
+def fall_over() -> Callable[[list[str]], Answers]:
+    os._exit(3)
+
+
+def slowly() -> Callable[[list[str]], Answers]:
+    def work(paths: list[str]) -> Answers:
+        time.sleep(0.01)
+        return [(path, os.getpid()) for path in paths]
+
+    return work
+
+
+def break_down(paths: list[str]) -> Answers:
+    raise ZeroDivisionError(paths[0])
+
+
+def give_up(path: str, reason: str) -> Answers:
+    return [(f"{path}: {reason}", -1)]
+
+
+def names(chunks: list[Answers]) -> list[str]:
+    return [path for chunk in chunks for path, _ in chunk]
+
+
+def run(
+    start: Callable[[], Callable[[list[str]], Answers]], paths: list[str], size: int = 4
+) -> list[Answers]:
+    return list(work_in_order(start, chunked(paths, size), 2, give_up))
+
+
+@pytest.mark.parametrize("many", [0, 1, 5, 100, 2000])
+def test_towards_the_end_the_work_is_shared_out_in_ever_shorter_pieces(many: int) -> None:
+    paths = [str(number) for number in range(many)]
+    chunks = list(shared_out(paths, 64, 2))
+    sizes = [len(chunk) for chunk in chunks]
+    assert [path for chunk in chunks for path in chunk] == paths
+    assert max(sizes, default=0) <= 64
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1:] == [1] * bool(many)
+    assert all(size <= 1 + (many - sum(sizes[:i])) // 4 for i, size in enumerate(sizes))
+    assert len(chunks) <= many / 64 + 20
+
+
+def test_answers_come_in_order_and_every_process_works() -> None:
+    paths = [str(number) for number in range(1000)]
+    answers = run(slowly, paths)
+    assert names(answers) == paths
+    assert len({pid for chunk in answers for _, pid in chunk}) == 2
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("size", [1, 5, 64])
+def test_the_path_that_kills_its_process_is_given_up_and_no_other(size: int) -> None:
+    paths = ["a", "b", "deadly 1", "c", "d", "deadly 2", "deadly 3", *"efghij"]
+    expected = [
+        f"{path}: killed by SIGKILL" if path.startswith("deadly") else path for path in paths
+    ]
+    assert names(run(partial(start, "deadly"), paths, size)) == expected
+
+
+def test_a_process_that_dies_for_another_reason_costs_nothing(tmp_path: os.PathLike[str]) -> None:
+    paths = [str(number) for number in range(40)]
+    assert names(run(partial(die_once, os.path.join(tmp_path, "flag")), paths)) == paths
+    assert os.path.exists(os.path.join(tmp_path, "flag"))
+
+
+def test_idle_processes_that_are_killed_are_replaced() -> None:
+    answers = work_in_order(start, ([str(n)] for n in count()), 2, give_up)
+    first = list(islice(answers, 8))
+    for child in multiprocessing.active_children():
+        os.kill(child.pid or 0, signal.SIGKILL)
+    assert names(first + list(islice(answers, 30))) == [str(n) for n in range(38)]
+    answers.close()  # type: ignore[attr-defined]
+    assert multiprocessing.active_children() == []
+
+
+def test_what_start_or_the_work_raises_is_raised_here() -> None:
+    with pytest.raises(BundleError, match="no such model"):
+        run(refuse, ["a"])
+    with pytest.raises(ZeroDivisionError, match="a"):
+        run(partial(partial, break_down), ["a"])  # type: ignore[arg-type]
+    with pytest.raises(EdgeRuntimeError, match="before they can begin: exit status 3"):
+        run(fall_over, ["a"])
+    assert multiprocessing.active_children() == []
+
+
+def test_no_more_than_a_few_chunks_are_taken_ahead() -> None:
+    taken = []
+
+    def endless() -> object:
+        for number in count():
+            taken.append(number)
+            yield [str(number)]
+
+    answers = work_in_order(start, endless(), 2, give_up)  # type: ignore[arg-type]
+    assert names(list(islice(answers, 20))) == [str(number) for number in range(20)]
+    assert len(taken) <= 20 + 2 * 4
+    answers.close()  # type: ignore[attr-defined]
+
+
+CHILDREN = """
+import os, sys
+from edge_runtime.system.workers import work_in_order
+def start():
+    return lambda paths: os.getpid()
+if __name__ == "__main__":
+    answers = work_in_order(start, iter(lambda: ["x"], None), 2, lambda path, reason: 0)
+    pids = set()
+    while len(pids) < 2:
+        pids.add(next(answers))
+    print("numpy" in sys.modules, *pids, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def runs(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there are processes forked")
+def test_forked_processes_do_not_outlive_a_parent_that_is_killed() -> None:
+    done = subprocess.run([sys.executable, "-c", CHILDREN], capture_output=True, timeout=60)
+    loaded, *pids = done.stdout.decode().split()
+    assert loaded == "False"
+    while any(map(runs, pids)):  # the test run's own limit ends a wait in vain
+        time.sleep(0.01)

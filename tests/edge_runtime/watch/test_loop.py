@@ -1,0 +1,320 @@
+"""A folder that is watched for as long as it lasts, by real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.bundle.manifest import BUILT_IN
+from edge_runtime.deployment.update import update
+from edge_runtime.watch.loop import Reader
+
+from ...campaigns.watching import Campaign
+from ...conftest import Run
+from ...support.helpers import (
+    DIGITS,
+    GOLDEN,
+    TIMEOUT,
+    copy_bundle,
+    edit_manifest,
+    environment,
+    flip_byte,
+    rows_of,
+)
+from ..deployment.test_golden import edit_golden
+
+PNGS = [vector for vector in DIGITS if vector["image"].endswith(".png")]
+
+
+def score(vector: int) -> float:
+    return float(max(PNGS[vector]["probabilities"]))
+
+
+def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + TIMEOUT
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+# As the program, with shorter waits; the campaign below runs the program itself.
+QUICK = """
+from edge_runtime.watch import arrivals, loop
+arrivals.SETTLED_SECONDS = loop.LOOK_SECONDS = 0.4
+from edge_runtime.__main__ import main
+main()
+"""
+
+
+class Watching:
+    """A watch of `in/` that is running."""
+
+    def __init__(self, top: Path, home: Path, *arguments: object) -> None:
+        self.incoming, self.rows_path = top / "in", top / "rows.csv"
+        self.incoming.mkdir(exist_ok=True)
+        self._log = top / "log"
+        with open(self._log, "wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", QUICK, "watch", "in", *map(str, arguments)],
+                cwd=top,
+                env=environment(home),
+                stderr=log,
+                # A shell that runs the tests in the background would have it ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+        until(lambda: "watching in" in self.said or self.process.poll() is not None)
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text("utf-8")
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        rows = rows_of(self.rows_path.read_bytes())
+        return [(row["path"].removeprefix("in/"), row["label"] or row["status"]) for row in rows]
+
+    def arrive(self, name: str, vector: int = 0) -> None:
+        (self.incoming / name).write_bytes((GOLDEN / PNGS[vector]["image"]).read_bytes())
+
+    def until(self, true: Callable[[], object]) -> None:
+        until(lambda: true() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(TIMEOUT)
+
+
+@pytest.fixture
+def start(tmp_path: Path, home: Path) -> Iterator[Callable[..., Watching]]:
+    with contextlib.ExitStack() as started:
+
+        def start(*arguments: object) -> Watching:
+            watching = Watching(tmp_path, home, *arguments)
+            started.callback(watching.process.kill)
+            return watching
+
+        yield start
+
+
+Start = Callable[..., Watching]
+
+
+def test_files_get_a_row_as_they_arrive_and_one_only_after_a_restart(
+    tmp_path: Path, start: Start
+) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(GOLDEN / "0.png", tmp_path / "in" / "before.png")
+    watching = start("-o", "rows.csv")
+    watching.arrive("a.png", 1)
+    (watching.incoming / "bad.png").write_bytes(b"no image")
+    (watching.incoming / "notes.txt").write_bytes(b"no image")
+    until(lambda: len(watching.rows) == 3)
+    assert watching.end() == 0
+    assert "3 images, 1 failed" in watching.said
+    first = [("a.png", "1"), ("bad.png", "not_an_image"), ("before.png", "0")]
+    assert sorted(watching.rows) == first
+    watching.arrive("meanwhile.png", 2)
+    watching = start("-o", "rows.csv")
+    watching.arrive("a.png", 3)  # the same name, another file
+    until(lambda: len(watching.rows) == 5)
+    assert watching.end(signal.SIGINT) == 130
+    assert watching.rows[3:] == [("a.png", "3"), ("meanwhile.png", "2")]
+
+
+def test_files_are_moved_into_a_folder_for_each_class(tmp_path: Path, start: Start) -> None:
+    unsure, *_, sure, surest = sorted(range(5), key=score)  # of different labels
+    watching = start("--sort-into", "sorted", "--min-score", (score(unsure) + score(sure)) / 2)
+    for vector in (sure, surest, sure):
+        watching.arrive("latest.png", vector)
+        watching.until(lambda: not list(watching.incoming.iterdir()))
+    watching.arrive("unsure.png", unsure)
+    (watching.incoming / "bad.png").touch()
+    until(lambda: not list(watching.incoming.iterdir()))
+    assert watching.end() == 0
+    found = {str(p.relative_to(tmp_path / "sorted")) for p in (tmp_path / "sorted").rglob("*.png")}
+    assert found == {
+        *(f"{PNGS[sure]['label']}/latest.png", f"{PNGS[surest]['label']}/latest.png"),
+        *(f"{PNGS[sure]['label']}/latest-2.png", "unknown/unsure.png", "failed/empty/bad.png"),
+    }
+
+
+KILLED_AT_THE_NTH_MOVE = """
+import os, signal, sys
+from edge_runtime.watch.sorting import Sorter
+left = int(sys.argv.pop(1))
+move = Sorter.move
+def last(self, intended):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return move(self, intended)
+Sorter.move = last
+from edge_runtime.__main__ import main
+main()
+"""
+
+
+def test_a_kill_between_a_row_and_its_move_loses_and_doubles_nothing(
+    tmp_path: Path, home: Path, start: Start
+) -> None:
+    options = ("-o", "rows.csv", "--sort-into", "sorted")
+    (tmp_path / "in").mkdir()
+    for number in range(5):
+        shutil.copy(GOLDEN / PNGS[number]["image"], tmp_path / "in" / f"{number}.png")
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_THE_NTH_MOVE, "3", "watch", "in", *options],
+        cwd=tmp_path,
+        env=environment(home),
+        capture_output=True,
+        timeout=TIMEOUT,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "in").iterdir())) == 3
+    # Of the names whose move was prevented, one now is another file: it needs a row of its own.
+    (tmp_path / "in" / "4.png").unlink()
+    shutil.copy(GOLDEN / PNGS[0]["image"], tmp_path / "in" / "4.png")
+    watching = start(*options)
+    until(lambda: not list(watching.incoming.iterdir()))
+    assert watching.end() == 0
+    expected = [(f"{number}.png", PNGS[number]["label"]) for number in range(5)]
+    assert watching.rows == [*expected, ("4.png", PNGS[0]["label"])]
+    assert {str(p.relative_to(tmp_path / "sorted")) for p in tmp_path.rglob("sorted/*/*.png")} == {
+        *(f"{label}/{name}" for name, label in expected[:4]),
+        f"{PNGS[0]['label']}/4.png",
+    }
+
+
+@pytest.mark.parametrize("how", ["rows", "both"])
+def test_a_watch_that_is_killed_and_restarted_reads_each_file_once(
+    tmp_path: Path, how: str
+) -> None:
+    """The short version of watch_campaign.py."""
+    campaign = Campaign(tmp_path, how, files=200, seed=1)
+    campaign.run(kills=2, seconds=3)
+
+
+def test_a_process_that_dies_costs_no_file(start: Start) -> None:
+    watching = start("-o", "rows.csv")
+    watching.arrive("a.png")
+    until(lambda: len(watching.rows) == 1)
+    children = Path(f"/proc/{watching.process.pid}/task/{watching.process.pid}/children")
+    if not children.exists():
+        pytest.skip("needs /proc to find the process")
+    os.kill(int(children.read_text().split()[-1]), signal.SIGKILL)
+    watching.arrive("b.png")
+    until(lambda: len(watching.rows) == 2)
+    assert watching.rows[1] == ("b.png", "0")
+    assert watching.end() == 0
+
+
+def other_labels(bundle: Path) -> None:
+    """Make the bundle call its digits by words, as a newer model might."""
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    edit_golden(
+        bundle,
+        lambda vectors: [
+            vector
+            | ({"label": words[int(vector["label"])]} if vector["label"] != "unknown" else {})
+            for vector in vectors
+        ],
+    )
+    edit_manifest(bundle, lambda data: data.update(labels=words))
+    edit_manifest(
+        bundle,
+        lambda data: data.update(
+            files=[file for file in data["files"] if file["path"] != "labels.txt"]
+        ),
+    )
+    (bundle / "labels.txt").unlink()
+
+
+def test_a_changed_model_is_checked_and_then_used_and_a_bad_one_is_not(
+    tmp_path: Path, start: Start
+) -> None:
+    bundle, newer = copy_bundle(tmp_path / "bundle"), copy_bundle(tmp_path / "newer")
+    other_labels(newer)
+    watching = start("-o", "rows.csv", "--model", "bundle")
+    flip_byte(bundle / "model.onnx")
+    until(lambda: "the model from before goes on" in watching.said)
+    assert "bundle/model.onnx" in watching.said
+    watching.arrive("a.png", 3)
+    until(lambda: len(watching.rows) == 1)
+    update(newer, bundle)
+    until(lambda: "bundle has changed, passes its checks" in watching.said)
+    watching.arrive("b.png", 3)
+    until(lambda: len(watching.rows) == 2)
+    assert watching.rows == [("a.png", "3"), ("b.png", "three")]
+    assert watching.end() == 0
+    assert len(watching.said.splitlines()) == 4
+
+
+def test_int8_is_proved_by_its_labels() -> None:
+    reader = Reader({"model": BUILT_IN, "precision": "int8"}, 64_000_000)
+    (result,) = reader.read([str(GOLDEN / "3.png")])
+    reader.close()
+    assert result.prediction
+    assert result.prediction.label == "3"
+
+
+def test_a_torn_row_is_cut_off_and_its_file_read_again(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(GOLDEN / "0.png", tmp_path / "in" / "a.png")
+    whole = HEADER + f"in/a.png,ok,0,{max(DIGITS[0]['probabilities']):.6f},\n".encode()
+    (tmp_path / "rows.csv").write_bytes(whole[:-9] + bytes(5))
+    watching = start("-o", "rows.csv")
+    until(lambda: watching.rows_path.read_bytes() == whole)
+    assert watching.end() == 0
+
+
+HEADER = b"path,status,label,score,error\n"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "said"),
+    [
+        (b"name,age\n", b"begins with"),
+        (HEADER + b"in/a.png,ok,0,0.9\nin/b.png,ok,0,0.900000,\n", b"is no row"),
+        (HEADER + b"/other/a.png,ok,0,0.900000,\n", b"not of a file in in"),
+    ],
+)
+def test_an_output_of_something_else_is_left_alone(
+    run: Run, tmp_path: Path, earlier: bytes, said: bytes
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "rows.csv").write_bytes(earlier)
+    done = run("watch", "in", "-o", "rows.csv", status=2)
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "rows.csv").read_bytes() == earlier
+
+
+def test_wrong_use_is_told_in_a_line(run: Run, tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "in").mkdir()
+    flip_byte(bundle / "model.onnx")
+    for arguments, status in (
+        (["in"], 2),
+        (["in", "-o", "-"], 2),
+        (["absent", "-o", "rows.csv"], 2),
+        (["in", "-o", "rows.csv", "--model", bundle], 3),
+    ):
+        done = run("watch", *arguments, status=status)
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_a_folder_that_is_removed_ends_it_in_a_line(start: Start) -> None:
+    watching = start("-o", "rows.csv")
+    watching.incoming.rmdir()
+    assert watching.process.wait(TIMEOUT) == 1
+    assert watching.said.splitlines()[-1].startswith("edge-runtime: in: ")

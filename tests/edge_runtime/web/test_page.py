@@ -1,0 +1,301 @@
+"""The page in a real browser: images dropped, digits drawn, and where its requests go."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_runtime import Classifier
+from edge_runtime.bundle.manifest import BUILT_IN
+
+from ...support.helpers import EXECUTABLE, GOLDEN, VECTORS, copy_bundle, edit_manifest, environment
+from ...support.page import NEEDS_LIBRARY, STROKES, VENDORED, Stroke
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
+    pytest.mark.skipif(not VENDORED, reason=NEEDS_LIBRARY),
+]
+
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+WAIT = 60_000  # ms
+DESKTOP = {"viewport": {"width": 1100, "height": 860}}
+PHONE = {
+    **{"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
+    **{"is_mobile": True, "has_touch": True},
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=WAIT)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Start `edge-runtime demo` for a bundle; its address."""
+    started = []
+    home = tmp_path_factory.mktemp("home")
+
+    def serve(*arguments: object) -> str:
+        process = subprocess.Popen(
+            [EXECUTABLE, "demo", "--port", "0", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(home),
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout
+        return process.stdout.readline().strip()
+
+    yield serve
+    for process in started:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[..., str]) -> str:
+    return serve()
+
+
+@pytest.fixture
+def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """Open the page; afterwards nothing may have gone elsewhere, nor been complained of."""
+    contexts, seen = [], []
+
+    def open_page(options: dict[str, Any] = DESKTOP, url: str = address, **more: Any) -> Any:
+        context = browser.new_context(**options, **more)
+        contexts.append(context)
+        context.on("request", lambda request: request.url.startswith(url) or seen.append(request))
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        page.on("console", lambda message: seen.append(message.text))  # CSP violations as well
+        page.on("pageerror", lambda error: seen.append(str(error)))
+        page.on("requestfailed", lambda request: seen.append(request.url))
+        page.goto(url)
+        page.wait_for_selector("body.ready, #status.failed")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert seen == []
+
+
+def drop(page: Any, *files: Path) -> None:
+    """Drop files on the page as the desktop does."""
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, "x": 600, "y": 300, "data": data}
+        session.send("Input.dispatchDragEvent", event)
+
+
+def probabilities(page: Any) -> list[float]:
+    shares = "items => items.map(item => Number(item.style.getPropertyValue('--share')))"
+    return [float(share) for share in page.eval_on_selector_all("#bars li", shares)]
+
+
+def places(page: Any, stroke: Stroke) -> Stroke:
+    """A stroke's points on the sheet, in pixels of the window."""
+    page.locator("#pad").scroll_into_view_if_needed()
+    box = page.locator("#pad").bounding_box()
+    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+
+
+def draw(page: Any, strokes: list[Stroke]) -> None:
+    for stroke in strokes:
+        (first, *others) = places(page, stroke)
+        page.mouse.move(*first)
+        page.mouse.down()
+        for point in others:
+            page.mouse.move(*point, steps=4)
+        page.mouse.up()
+
+
+def assert_reads(page: Any, label: str) -> None:
+    playwright.expect(page.locator("#label")).to_have_text(label, timeout=WAIT)
+
+
+def test_every_golden_image_that_is_dropped_is_read_as_in_python(open_page: Any) -> None:
+    classifier = Classifier(min_score=Classifier().spec.min_score)
+    page = open_page()
+    for vector in VECTORS:
+        path = GOLDEN / vector["image"]
+        drop(page, path)
+        shown = page.locator("#images li:first-child button[aria-pressed=true]")
+        playwright.expect(shown.locator(".file")).to_have_text(path.name, timeout=WAIT)
+        expected = classifier.predict(path)
+        assert page.inner_text("#label") == expected.label, path.name
+        if expected.index >= 0 or expected.top:
+            tensor = classifier.tensor(str(path))
+            (wanted,) = classifier.probabilities(tensor[None])
+            assert np.abs(np.array(probabilities(page)) - wanted).max() < 1e-3, path.name
+        else:
+            assert not any(probabilities(page))
+
+
+def test_the_page_itself_finds_that_all_golden_vectors_pass(open_page: Any) -> None:
+    page = open_page()
+    page.click("#check")
+    page.wait_for_selector("#golden tbody tr")
+    count = len(VECTORS)
+    assert page.inner_text("#verdict").startswith(f"{count} of {count} golden vectors passed")
+
+
+def test_ten_digits_drawn_by_mouse_are_read_as_drawn(open_page: Any) -> None:
+    page = open_page()
+    for digit in STROKES:
+        draw(page, STROKES[digit])
+        assert_reads(page, digit)
+        page.click("#clear")
+        assert_reads(page, "")
+
+
+def test_digits_drawn_by_finger_on_a_phone_are_read(open_page: Any) -> None:
+    page = open_page(PHONE)
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        event = {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
+        session.send("Input.dispatchTouchEvent", event)
+
+    for digit in "47":
+        for stroke in STROKES[digit]:
+            first, *others = places(page, stroke)
+            touch("touchStart", first)
+            for point in others:
+                touch("touchMove", point)
+            touch("touchEnd")
+        assert_reads(page, digit)
+        assert page.evaluate("scrollY") == 0, "drawing scrolls the page"
+        page.tap("#clear")
+        assert_reads(page, "")
+
+
+def test_everything_can_be_done_by_keyboard(open_page: Any) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "pad"
+
+    def press(key: str, times: int) -> None:
+        for _ in range(times):
+            page.keyboard.press(key)
+
+    press("ArrowLeft", 8)  # a seven
+    page.keyboard.press("Space")
+    press("ArrowRight", 16)
+    page.keyboard.down("ArrowLeft")  # both are held: the pen goes diagonally
+    press("ArrowDown", 8)
+    page.keyboard.up("ArrowLeft")
+    press("ArrowDown", 12)
+    page.keyboard.press("Space")
+    assert_reads(page, "7")
+    playwright.expect(page.locator("#spoken")).to_contain_text("Read as 7", timeout=WAIT)
+    page.keyboard.press("Backspace")
+    assert_reads(page, "")
+    page.keyboard.press("Tab")
+    focused = "[document.activeElement.id, document.activeElement.matches(':focus-visible')]"
+    assert page.evaluate(focused) == ["choose", True]
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files([str(GOLDEN / "5.jpg"), str(GOLDEN / "6.jpg")])
+    assert_reads(page, "6")
+    page.locator("#images li:last-child button").focus()
+    page.keyboard.press("Enter")
+    assert_reads(page, "5")
+
+
+def test_undo_takes_back_a_stroke_and_a_clearing(open_page: Any) -> None:
+    page = open_page()
+    assert page.is_disabled("#undo")
+    draw(page, STROKES["7"])
+    assert_reads(page, "7")
+    page.click("#clear")
+    assert_reads(page, "")
+    page.click("#undo")
+    assert_reads(page, "7")
+    page.click("#undo")
+    assert_reads(page, "")
+    assert page.is_disabled("#undo")
+    assert page.is_disabled("#clear")
+
+
+def test_what_cannot_be_read_is_said_in_its_place(open_page: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.png").write_text("no image")
+    (tmp_path / "cut.jpg").write_bytes((GOLDEN / "5.jpg").read_bytes()[:100])
+    page = open_page()
+    drop(page, tmp_path / "notes.png", tmp_path / "cut.jpg", GOLDEN / "3.png")
+    assert_reads(page, "3")
+    failed = page.locator("#images .failed .result")
+    assert failed.count() == 2
+    assert "no PNG, JPEG" in failed.nth(1).inner_text()
+    assert "damaged" in failed.nth(0).inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_page_fits_its_screen_holds_still_and_can_be_read(
+    open_page: Any, device: dict[str, Any], scheme: str
+) -> None:
+    page = open_page(device, color_scheme=scheme)
+    layout = """['#pad', '#label', '#tensor', '#bars', '#clear', 'footer'].map(name => {
+        const box = document.querySelector(name).getBoundingClientRect();
+        return [box.x, box.y + scrollY, box.width, box.height]; })"""
+    before = page.evaluate(layout)
+    draw(page, STROKES["8"])
+    assert_reads(page, "8")
+    assert page.evaluate(layout) == before
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    luminance = """name => { const style = getComputedStyle(document.querySelector(name));
+        const of = colour => { const [r, g, b] = colour.match(/[\\d.]+/g).map(v => v / 255)
+            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+        return [of(style.color), of(getComputedStyle(document.body).backgroundColor)]; }"""
+    for name in ("#label", "#score", "#bars li", "figcaption", "#choose", "footer"):
+        dark, light = sorted(page.evaluate(luminance, name))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, name
+    text, ground = page.evaluate(luminance, "body")
+    assert (text < ground) == (scheme == "light")
+
+
+def test_a_bundle_of_another_kind_is_read_too_and_an_unknown_kind_is_said(
+    serve: Callable[..., str], open_page: Any, tmp_path: Path
+) -> None:
+    bundle = copy_bundle(tmp_path / "stretched")
+    edit_manifest(bundle, lambda data: data.update(preprocessing={"kind": "stretch"}))
+    classifier = Classifier(bundle)
+    page = open_page(url=serve(bundle))
+    drop(page, GOLDEN / "0.png")
+    page.wait_for_selector("#images button[aria-pressed=true]")
+    (wanted,) = classifier.probabilities(classifier.tensor(str(GOLDEN / "0.png"))[None])
+    assert np.abs(np.array(probabilities(page)) - wanted).max() < 1e-3
+
+
+def test_a_kind_that_the_page_does_not_know_is_said_in_plain_words(
+    browser: Any, address: str
+) -> None:
+    text = (BUILT_IN / "manifest.json").read_text("utf-8")
+    page = browser.new_page()
+    page.route(
+        "**/manifest.json", lambda route: route.fulfill(body=text.replace('"ink"', '"spectrum"'))
+    )
+    page.goto(address)
+    page.wait_for_selector("#status.failed")
+    assert "prepared by “spectrum”" in page.inner_text("#status")
+    page.close()

@@ -1,0 +1,157 @@
+import hashlib
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from test_verify import weaken
+
+from edge_runtime.bundle.manifest import Manifest
+from model_build.cli.main import main
+from model_build.export import artifacts as export
+
+from ..conftest import BUILD_OPTIONS, interrupt, run
+
+FILES = (
+    *("manifest.json", "labels.txt", "parity_report.json", "history.json", "golden/golden.json"),
+    *("model.keras", "saved_model/saved_model.pb", "model.onnx", "model.int8.onnx"),
+    *("model.tflite", "model.float16.tflite", "model.int8.tflite"),
+    *("MODEL_CARD.md", "training.png", "confusion.png", "reliability.png", "hardest.png"),
+)
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_build_leaves_every_file_and_prints_the_table(built):
+    folder, done = built
+    assert [name for name in FILES if not (folder / name).is_file()] == []
+    assert sorted(os.listdir(folder.parent)) == ["digits"]
+    for artifact in ("model.keras", "saved_model", "model.int8.tflite", "model.onnx"):
+        assert artifact in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines() if "fp32" in line) <= 80
+
+
+def test_the_manifest_knows_every_file_and_what_was_measured(built):
+    folder, _ = built
+    manifest = Manifest.load(folder)
+    assert {f.path for f in manifest.files} | {"manifest.json"} == set(snapshot(folder))
+    report = json.loads((folder / "parity_report.json").read_text())
+    by_path = {a["path"]: a for a in report["artifacts"]}
+    for precision in ("fp32", "int8"):
+        file = manifest.find("onnx", precision)
+        assert file.measured["accuracy"] == by_path[file.path]["accuracy"]
+    assert manifest.training["libraries"]["keras"]
+
+
+def test_an_existing_bundle_is_not_replaced_unasked(built):
+    folder, _ = built
+    before = snapshot(folder)
+    done = run("build", "--output", folder.parent)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(
+        "digits exists; --force replaces it, --name writes another"
+    )
+    assert snapshot(folder) == before
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path):
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "thesis.txt").write_text("years of work")
+    done = run("build", "--output", tmp_path, "--force", "--epochs", 1)
+    assert done.returncode == 2
+    assert "is no bundle" in done.stderr
+    assert (tmp_path / "digits" / "thesis.txt").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_failed_gate_exits_with_4_and_leaves_the_old_bundle(built, monkeypatch):
+    folder, _ = built
+    before = snapshot(folder)
+    export_onnx = export._write_onnx
+
+    def perturbed(model, spec, path):
+        export_onnx(model, spec, path)
+        weaken(path)
+
+    monkeypatch.setattr(export, "_write_onnx", perturbed)
+    done = CliRunner().invoke(
+        main, ["build", "--force", "--epochs", "1", "--output", str(folder.parent)]
+    )
+    assert done.exit_code == 4
+    assert "model-build: model.onnx: labels differ from Keras on images" in done.output
+    assert snapshot(folder) == before
+    assert os.listdir(folder.parent) == ["digits"]
+
+
+def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(tmp_path, monkeypatch):
+    def load(*_, **__):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            raise RuntimeError("a callback failed") from None
+
+    monkeypatch.setattr("model_build.data.dataset.load_data", load)
+    # A shell that runs the tests in the background would have it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = CliRunner().invoke(main, ["build", "--output", str(tmp_path)])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.exit_code == 130
+    assert done.output.endswith("model-build: interrupted; no bundle was written\n")
+
+
+def test_an_interrupted_build_leaves_nothing_and_the_next_one_succeeds(tmp_path):
+    pid = interrupt("--output", tmp_path, seconds=2)
+    assert not list(tmp_path.glob("**/manifest.json"))
+    # What kill -9 would leave behind: a folder of a process that is no more.
+    (tmp_path / f".digits.building-{pid}").mkdir()
+    done = run("build", "--output", tmp_path, *BUILD_OPTIONS)
+    assert done.returncode == 0, done.stderr
+    assert os.listdir(tmp_path) == ["digits"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["build", "--data", "nowhere"], "--data nowhere: not known"),
+        (["build", "--name", "x", "--architecture", "resnet"], "resnet: not known"),
+        (["build", "--name", "../x"], "--name ../x: give a plain folder name"),
+        (["build", "--name", "x", "--epochs", "0"], "--epochs 0"),
+        (["verify", "nowhere"], "cannot be read"),
+        (["evaluate", "--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_users_mistake_is_one_line_without_a_traceback(arguments, words, tmp_path):
+    output = ["--output", tmp_path] if arguments[0] == "build" else []
+    done = run(*arguments, *output)
+    assert done.returncode in (2, 3)
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["evaluate", "--folds", "1"], "'--folds': 1 is not in the range"),
+        (["build", "--sed", "3"], "'--sed'"),
+        (["biuld"], "'biuld'"),
+    ],
+)
+def test_a_mistake_in_the_options_is_one_line_and_nothing_is_begun(arguments, words):
+    done = run(*arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("model-build: ")
+    assert words in line
+    assert line.endswith(" --help says more)")

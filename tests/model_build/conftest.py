@@ -1,0 +1,68 @@
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILD_OPTIONS = ("--epochs", 12, "--seed", 1)
+MODEL_BUILD = str(Path(sys.executable).parent / "model-build")
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The real command line, in a process of its own."""
+    return subprocess.run(
+        [MODEL_BUILD, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def interrupt(*arguments: object, seconds: float) -> int:
+    """Send a build Ctrl-C so long after it has said its parts; its process id, when it is over."""
+    with subprocess.Popen(
+        [MODEL_BUILD, "build", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background would have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        for line in process.stderr:
+            if "train," in line:
+                break
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+    return process.pid
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """A bundle from a short but real training: (folder, what the command said)."""
+    output = tmp_path_factory.mktemp("exported")
+    done = run("build", *BUILD_OPTIONS, "--c-array", "--ort", "--output", output)
+    assert done.returncode == 0, done.stderr
+    return output / "digits", done
+
+
+@pytest.fixture(scope="session")
+def dataset():
+    from model_build.data.dataset import load_digits
+
+    return load_digits()
+
+
+@pytest.fixture(scope="session")
+def model(built):
+    import keras
+
+    return keras.models.load_model(built[0] / "model.keras")
+
+
+@pytest.fixture(scope="session")
+def spec(built):
+    from edge_runtime.bundle.manifest import Manifest
+
+    return Manifest.load(built[0]).spec

@@ -1,0 +1,51 @@
+import json
+import shutil
+
+import pytest
+
+from edge_runtime.bundle.manifest import BUILT_IN
+
+from .conftest import run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The golden digits in a folder for each label, and one file that is no image."""
+    for vector in json.loads((BUILT_IN / "golden" / "golden.json").read_text()):
+        if vector["label"].isdigit():
+            home = tmp_path / "scans" / vector["label"]
+            home.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(BUILT_IN / "golden" / vector["image"], home / vector["image"])
+    (tmp_path / "scans" / "3" / "broken.png").write_text("no image")
+    return tmp_path / "scans"
+
+
+def test_a_folder_per_class_is_read_and_compared(folder, tmp_path):
+    done = run("evaluate", "--data", folder, "--json", tmp_path / "figures.json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["images"] == 12
+    assert figures["accuracy"] == 1
+    assert len(figures["unreadable"]) == 1
+    assert "12 images, 1 unreadable" in done.stdout
+
+
+def test_a_mistake_is_counted_where_it_belongs(folder, tmp_path):
+    shutil.move(next((folder / "7").iterdir()), folder / "4" / "seven.bmp")
+    run("evaluate", "--data", folder, "--json", tmp_path / "figures.json")
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["confusion"][4][7] == 1
+    assert figures["accuracy"] == pytest.approx(11 / 12)
+
+
+def test_cross_validation_sets_the_network_beside_svc_and_neighbours(tmp_path):
+    done = run(
+        *("evaluate", "--folds", 2, "--epochs", 1),
+        *("--json", tmp_path / "figures.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert set(figures["shuffled"]) == {"network", "SVC", "3-nearest"}
+    assert figures["shuffled"]["SVC"]["accuracy"] > figures["unshuffled"]["SVC"]["accuracy"] > 0.9
+    assert 0 < figures["unshuffled"]["network"]["accuracy"] < 1
+    assert max(map(len, done.stdout.splitlines())) <= 80

@@ -1,0 +1,102 @@
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+
+from model_build.export.artifacts import ARTIFACTS
+from model_build.verification.parity import Gates, verify
+
+from ..conftest import run
+
+
+def check(folder, model, dataset, spec, artifacts=ARTIFACTS, gates=Gates()):
+    part = dataset.test[:70]
+    return verify(
+        folder,
+        artifacts,
+        model,
+        "digits",
+        [dataset.images[i] for i in part],
+        part,
+        dataset.labels[part],
+        dataset.tensors(part, spec.input),
+        gates,
+    )
+
+
+def weaken(path):
+    """Turn the sign of one weight matrix of an ONNX file."""
+    proto = onnx.load(path)
+    matrix = max(proto.graph.initializer, key=lambda i: len(i.dims) == 2)
+    values = -onnx.numpy_helper.to_array(matrix)
+    matrix.CopyFrom(onnx.numpy_helper.from_array(values, matrix.name))
+    path.write_bytes(proto.SerializeToString())
+
+
+def test_a_perturbed_artifact_fails_and_its_images_are_named(built, model, dataset, spec, tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(built[0], folder)
+    weaken(folder / "model.onnx")
+    report = check(folder, model, dataset, spec)
+    failure = next(line for line in report.failures if line.startswith("model.onnx"))
+    (onnx_report,) = [a for a in report.artifacts if a.path == "model.onnx"]
+    assert failure.startswith("model.onnx: labels differ from Keras on images ")
+    assert set(onnx_report.disagreeing) <= set(dataset.test.tolist())
+    assert str(onnx_report.disagreeing[0]) in failure
+
+
+@pytest.mark.parametrize(
+    ("gates", "path"),
+    [
+        (Gates(fp32_difference=0), "model.tflite"),
+        (Gates(float16_difference=0), "model.float16.tflite"),
+        (Gates(int8_accuracy_loss=-1, int8_images=-70), "model.int8.onnx"),
+    ],
+)
+def test_each_gate_can_fail(built, model, dataset, spec, gates, path):
+    artifacts = [a for a in ARTIFACTS if a.path == path]
+    (failure,) = check(built[0], model, dataset, spec, artifacts, gates).failures
+    assert failure.startswith(path)
+    assert "allowed" in failure
+
+
+def test_not_a_number_does_not_pass_a_gate(built, model, dataset, spec, tmp_path):
+    import keras
+
+    broken = keras.models.clone_model(model)
+    broken.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+    broken.save(tmp_path / "model.keras")
+    assert check(tmp_path, model, dataset, spec, ARTIFACTS[:1]).failures
+
+
+def test_verify_passes_on_what_build_wrote(built):
+    done = run("verify", built[0])
+    assert done.returncode == 0, done.stderr
+    assert "model.int8.onnx" in done.stdout
+
+
+def test_verify_refuses_an_altered_file(built, tmp_path):
+    folder = tmp_path / "digits"
+    shutil.copytree(built[0], folder)
+    weaken(folder / "model.onnx")
+    done = run("verify", folder)
+    assert done.returncode == 3
+    assert "model.onnx: SHA-256 is" in done.stderr
+
+
+def test_what_is_read_a_part_at_a_time_is_reported_as_a_whole(
+    built, model, dataset, spec, tmp_path, monkeypatch
+):
+    folder = tmp_path / "bundle"
+    shutil.copytree(built[0], folder)
+    weaken(folder / "model.onnx")
+    artifacts = [a for a in ARTIFACTS if a.path in ("model.onnx", "model.int8.tflite")]
+
+    def figures():
+        report = check(folder, model, dataset, spec, artifacts)
+        return [(a.accuracy, a.agreement, a.disagreeing, a.failure) for a in report.artifacts]
+
+    whole = figures()
+    monkeypatch.setattr("model_build.verification.parity._CHUNK", 16)
+    assert figures() == whole
