@@ -68,7 +68,8 @@ def main() -> int:
         return 3 if failed else 0
     from edge_runtime import ImageError
     from edge_runtime.bundle.manifest import Manifest
-    from edge_runtime.preprocessing.image import decode, prepare
+    from edge_runtime.inputs.image import decode
+    from edge_runtime.preprocessing.image import prepare
 
     spec = Manifest.load(options.bundle).spec
     for path in options.images:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import Classifier, InputError
-from edge_runtime.bundle.manifest import PLURALS
+from edge_runtime.inputs.formats import PLURALS
 
 from .calibration import calibration_error
 from .data.dataset import Indices, digit_images, digits_dataset
-from .data.sources.base import open_source
+from .data.sources.detect import open_source
 from .errors import BuildError
 from .training.trainer import TrainConfig, train
 

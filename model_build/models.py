@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from edge_runtime.bundle.manifest import InputSpec
+from edge_runtime.bundle.spec import InputSpec
 
 from .errors import BuildError
 

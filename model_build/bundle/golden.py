@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from edge_runtime import Classifier
-from edge_runtime.bundle.manifest import ModelSpec
+from edge_runtime.bundle.spec import ModelSpec
 from edge_runtime.deployment.golden import GOLDEN_NAME
 from edge_runtime.inputs.wav import Sound
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +16,22 @@ from edge_runtime.bundle.manifest import (
     MANIFEST_NAME,
     BundleFile,
     Manifest,
-    ModelSpec,
     labels_text,
 )
-from edge_runtime.system.atomic import exchange
+from edge_runtime.bundle.spec import ModelSpec
 
 from ..calibration import Calibration
 from ..data.dataset import Dataset
-from ..errors import BuildError, GateError
-from ..export.artifacts import ARTIFACTS, ORT_ARTIFACTS, Artifact, export_all
+from ..errors import GateError
+from ..export.artifacts import ARTIFACTS, ORT_ARTIFACTS, Artifact
 from ..export.c_array import write_c_array
+from ..export.exporter import export_all
 from ..recipes.digits.letters import draw_letters, learnt_letters
 from ..training.trainer import Trained
 from ..verification.parity import ParityReport, verify
 from . import golden
 from . import model_card as report
+from .staging import staged
 
 CALIBRATION_IMAGES = 600
 CALIBRATION_LETTERS = 200
@@ -64,7 +62,7 @@ def write_bundle(
         preprocessing=dataset.preprocessing,
         min_score=calibration.min_score,
     )
-    with _staged(target, force) as folder:
+    with staged(target, force) as folder:
         ranges = _calibration_tensors(trained, dataset)
         artifacts = export_all(trained.model, spec, ranges, folder, ort=ort)
         parity = verify(
@@ -138,14 +136,6 @@ def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:
     )
 
 
-def refuse_existing(target: Path, force: bool) -> None:
-    """Raise BuildError when a build could not write `target`; to be asked before training."""
-    if target.exists() and not force:
-        raise BuildError(f"{target} exists; --force replaces it, --name writes another")
-    if target.exists() and not (target / MANIFEST_NAME).is_file():
-        raise BuildError(f"{target} exists and is no bundle; remove it or give another --name")
-
-
 def _describe_files(
     folder: Path, artifacts: Sequence[Artifact], parity: ParityReport
 ) -> Iterator[BundleFile]:
@@ -192,33 +182,3 @@ def _training(trained: Trained, dataset: Dataset) -> Mapping[str, Any]:
         "settings": trained.config.to_json(),
         "libraries": {name: version(name) for name in libraries},
     }
-
-
-@contextmanager
-def _staged(target: Path, force: bool) -> Iterator[Path]:
-    """A new folder beside `target`, which takes its place when the block ends well."""
-    refuse_existing(target, force)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(target)
-    folder = target.with_name(f".{target.name}.building-{os.getpid()}")
-    folder.mkdir()
-    try:
-        yield folder
-        refuse_existing(target, force)
-        if target.exists():
-            exchange(folder, target)
-        else:
-            folder.rename(target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_abandoned(target: Path) -> None:
-    """Remove what builds that were killed have left beside `target`."""
-    for folder in target.parent.glob(f".{target.name}.building-*"):
-        try:
-            os.kill(int(folder.name.rpartition("-")[2]), 0)
-        except (ProcessLookupError, ValueError):
-            shutil.rmtree(folder, ignore_errors=True)
-        except PermissionError:  # alive, somebody else's
-            continue

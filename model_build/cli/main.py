@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from edge_runtime import BundleError, EdgeRuntimeError
-from edge_runtime.bundle.manifest import PLURALS, Manifest
+from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.cli.exits import (
     EXIT_BAD_BUNDLE,
     EXIT_GATE,
@@ -23,6 +23,7 @@ from edge_runtime.cli.exits import (
     stop,
     usage_as_exits,
 )
+from edge_runtime.inputs.formats import PLURALS
 
 from .. import __version__
 from ..errors import BuildError, GateError
@@ -122,7 +123,8 @@ def build(
         if target.exists() and not force:
             raise BuildError(f"{target} exists; --force replaces it, --name writes another")
         _load_tensorflow()
-        from ..bundle.writer import refuse_existing, write_bundle
+        from ..bundle.staging import refuse_existing
+        from ..bundle.writer import write_bundle
         from ..calibration import calibrate
         from ..data.dataset import DataOptions, load_data
         from ..recipes.digits.rejection import add_gate
@@ -310,7 +312,7 @@ def _load_tensorflow() -> None:
 
 def _ignore_decoder_warnings() -> None:
     """What Pillow warns of shows in the findings."""
-    from edge_runtime.preprocessing.image import ignore_decoder_warnings
+    from edge_runtime.inputs.image import ignore_decoder_warnings
 
     ignore_decoder_warnings()
 

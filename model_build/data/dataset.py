@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.manifest import InputSpec, ModelSpec, Preprocessing
+from edge_runtime.bundle.spec import InputSpec, ModelSpec, Preprocessing
 from edge_runtime.preprocessing.readers import reader
 
 from ..errors import BuildError
@@ -19,7 +19,8 @@ from ..recipes.generic.augmentation import VARIATIONS, Vary
 from ..training.workspace import Workspace
 from .input_spec import choose_input
 from .inspection import judge, look
-from .sources.base import Arrays, Examples, Finding, open_source
+from .sources.base import Arrays, Examples, Finding
+from .sources.detect import open_source
 from .store import TensorStore
 
 Indices = NDArray[np.int64]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import InputError
-from edge_runtime.bundle.manifest import MAX_LENGTH, PLURALS, InputSpec, Preprocessing
+from edge_runtime.bundle.spec import MAX_LENGTH, InputSpec, Preprocessing
+from edge_runtime.inputs.formats import PLURALS
 from edge_runtime.preprocessing.log_mel import filterbank
 
 from ..errors import BuildError

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import InputError
-from edge_runtime.bundle.manifest import PLURALS, InputSpec, Preprocessing
-from edge_runtime.inputs.files import available_cpus
+from edge_runtime.bundle.spec import InputSpec, Preprocessing
+from edge_runtime.inputs.formats import PLURALS
 from edge_runtime.preprocessing.readers import reader
+from edge_runtime.system.cpus import available_cpus
 
 from ..errors import BuildError
 from .sources.base import Examples, Finding, Source

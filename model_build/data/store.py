@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.manifest import InputSpec
+from edge_runtime.bundle.spec import InputSpec
 
 from ..recipes.generic.augmentation import Vary, varied
 

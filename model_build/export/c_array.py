@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.bundle.manifest import ModelSpec
+from edge_runtime.bundle.spec import ModelSpec
 
 from ..quiet import quiet
 

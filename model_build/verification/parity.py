@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,19 +12,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime import Classifier
-
 from ..data.dataset import Tensors
-from ..export.artifacts import Artifact, ort_session
-from ..quiet import quiet
+from ..export.artifacts import Artifact
+from .runners import Probabilities, load_runner, median_milliseconds, size_of
 
 BATCH_SIZES = (1, 7, 64)
 _CHUNK = 512
-
-Pixels = NDArray[np.uint8]
-Probabilities = NDArray[np.float32]
-Run = Callable[[Pixels], Probabilities]
-See = Callable[[int, int], Pixels]
 
 
 @dataclass(frozen=True)
@@ -129,12 +121,12 @@ def verify(
     reports = []
     for artifact in artifacts:
         path = folder / artifact.path
-        run, see = _load(artifact, path, images, tensors)
+        run, see = load_runner(artifact, path, images, tensors)
         answers: list[list[Probabilities]] = [[] for _ in BATCH_SIZES]
         for start in range(0, len(labels), _CHUNK):
             seen = see(start, min(start + _CHUNK, len(labels)))
             if not start:
-                milliseconds = _milliseconds(run, seen)
+                milliseconds = median_milliseconds(run, seen)
             for size, answer in zip(BATCH_SIZES, answers, strict=True):
                 answer += [run(seen[i : i + size]) for i in range(0, len(seen), size)]
         agreement, difference, right = 1.0, 0.0, 1.0
@@ -154,7 +146,7 @@ def verify(
                 path=artifact.path,
                 format=artifact.format,
                 precision=artifact.precision,
-                bytes=_size(path),
+                bytes=size_of(path),
                 accuracy=right,
                 agreement=agreement,
                 max_difference=difference,
@@ -195,98 +187,3 @@ def _judge(
     if not difference <= allowed:
         return f"a probability differs by {difference:.1e}, at most {allowed:.0e} allowed"
     return None
-
-
-def _load(
-    artifact: Artifact, path: Path, images: Sequence[Any], tensors: Tensors
-) -> tuple[Run, See]:
-    """The artifact as a function, and what its own library makes of the images from one to the
-    one before another.
-    """
-    if artifact.format == "onnx":
-        classifier = Classifier(path)
-        return classifier.probabilities, lambda first, end: np.stack(
-            [classifier.tensor(images[i]) for i in range(first, end)]
-        )
-    load = {
-        "keras": _keras_runner,
-        "saved_model": _saved_model_runner,
-        "tflite": _tflite_runner,
-        "ort": _ort_runner,
-    }
-    return load[artifact.format](path), lambda first, end: tensors[first:end]
-
-
-def _keras_runner(path: Path) -> Run:
-    import tensorflow as tf
-
-    model = keras.models.load_model(path)
-
-    def call(pixels: tf.Tensor) -> tf.Tensor:
-        return model(tf.cast(pixels, tf.float32), training=False)
-
-    # As a graph: a call of Keras takes 15 ms, and large test sets are read one at a time, too.
-    graph = tf.function(call, input_signature=[tf.TensorSpec(model.input.shape, tf.uint8)])
-    return lambda pixels: np.asarray(graph(pixels))
-
-
-def _saved_model_runner(path: Path) -> Run:
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(str(path))
-    serve = loaded.signatures["serving_default"]
-    (name,) = serve.structured_input_signature[1]
-
-    def run(pixels: Pixels) -> Probabilities:
-        (answer,) = serve(**{name: tf.constant(pixels)}).values()
-        return np.asarray(answer)
-
-    # The signature does not keep its model alive.
-    run.model = loaded  # type: ignore[attr-defined]
-    return run
-
-
-def _tflite_runner(path: Path) -> Run:
-    from ai_edge_litert.interpreter import Interpreter
-
-    with quiet():
-        interpreter = Interpreter(model_path=str(path), num_threads=1)
-        interpreter.allocate_tensors()
-    (given,) = interpreter.get_input_details()
-    (answer,) = interpreter.get_output_details()
-    scale, zero = answer["quantization"]
-    size = 0
-
-    def run(pixels: Pixels) -> Probabilities:
-        nonlocal size
-        if len(pixels) != size:
-            interpreter.resize_tensor_input(given["index"], pixels.shape)
-            interpreter.allocate_tensors()
-            size = len(pixels)
-        interpreter.set_tensor(given["index"], pixels)
-        interpreter.invoke()
-        raw: NDArray[Any] = interpreter.get_tensor(answer["index"])
-        return (raw.astype(np.float32) - zero) * scale if scale else raw
-
-    return run
-
-
-def _ort_runner(path: Path) -> Run:
-    session = ort_session(path)
-    (given,) = session.get_inputs()
-    return lambda pixels: np.asarray(session.run(None, {given.name: pixels})[0])
-
-
-def _milliseconds(run: Run, tensors: Pixels) -> float:
-    times = []
-    for index in range(min(len(tensors), 200)):
-        start = time.perf_counter()
-        run(tensors[index : index + 1])
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)) * 1e3
-
-
-def _size(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

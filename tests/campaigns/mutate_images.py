@@ -24,7 +24,7 @@ from pathlib import Path
 
 from edge_runtime import Classifier
 from edge_runtime.inference.batch import classify_chunk
-from edge_runtime.preprocessing.image import ignore_decoder_warnings
+from edge_runtime.inputs.image import ignore_decoder_warnings
 
 from ..support.helpers import GOLDEN
 from .attack_files import contents

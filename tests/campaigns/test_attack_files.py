@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import Classifier, ImageError
+from edge_runtime.inputs.image import decode
 from edge_runtime.output.formats import written
-from edge_runtime.preprocessing.image import decode
 
 from ..conftest import Run
 from ..support.helpers import DECODER_WARNINGS, EXECUTABLE, GOLDEN, environment, rows_of

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from edge_runtime import BundleError, EdgeRuntimeError, Prediction, Result, Score
-from edge_runtime.bundle.manifest import BundleFile, InputSpec, Manifest, ModelSpec, Preprocessing
+from edge_runtime.bundle.manifest import BundleFile, Manifest
+from edge_runtime.bundle.spec import InputSpec, ModelSpec, Preprocessing
 from edge_runtime.errors import OutputError
 from edge_runtime.output.formats import Format, Sink, written
 from edge_runtime.output.resume import Kept, Terms, keep

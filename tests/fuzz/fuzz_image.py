@@ -14,9 +14,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
-    from edge_runtime.bundle.manifest import InputSpec, Preprocessing
+    from edge_runtime.bundle.spec import InputSpec, Preprocessing
     from edge_runtime.errors import ImageError
-    from edge_runtime.preprocessing.image import decode, ignore_decoder_warnings, prepare
+    from edge_runtime.inputs.image import decode, ignore_decoder_warnings
+    from edge_runtime.preprocessing.image import prepare
 
 from ..campaigns.mutate_images import mended, mutants
 

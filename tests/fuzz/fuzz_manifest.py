@@ -17,8 +17,10 @@ import atheris
 with atheris.instrument_imports():
     import json
 
-    from edge_runtime.bundle.manifest import Manifest, ModelSpec, Preprocessing, sealed
+    from edge_runtime.bundle.integrity import sealed
+    from edge_runtime.bundle.manifest import Manifest
     from edge_runtime.bundle.onnx_weights import external_data
+    from edge_runtime.bundle.spec import ModelSpec, Preprocessing
     from edge_runtime.errors import BundleError
 
 BUNDLE = Path(__file__).parents[2] / "exported" / "digits"

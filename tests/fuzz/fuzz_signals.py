@@ -13,7 +13,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
-    from edge_runtime.bundle.manifest import InputSpec, Preprocessing
+    from edge_runtime.bundle.spec import InputSpec, Preprocessing
     from edge_runtime.errors import InputError
     from edge_runtime.preprocessing import series, sound
 

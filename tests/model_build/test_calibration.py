@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edge_runtime.bundle.manifest import InputSpec
+from edge_runtime.bundle.spec import InputSpec
 from model_build.calibration import (
     calibration_error,
     fit_temperature,

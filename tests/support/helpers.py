@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from edge_runtime.bundle.manifest import BUILT_IN, sealed
+from edge_runtime.bundle.integrity import sealed
+from edge_runtime.bundle.manifest import BUILT_IN
 
 EXECUTABLE = Path(sys.executable).parent / "edge-runtime"
 GOLDEN = BUILT_IN / "golden"

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import Classifier
-from edge_runtime.bundle.manifest import BundleFile, InputSpec, Manifest, ModelSpec, Preprocessing
+from edge_runtime.bundle.manifest import BundleFile, Manifest
+from edge_runtime.bundle.spec import InputSpec, ModelSpec, Preprocessing
 
 RATE = 8000
 SOUNDS = ModelSpec(

@@ -31,3 +31,8 @@ class InputError(EdgeRuntimeError):
 
 ImageError = InputError
 """The same class, by the name that fits when the input is an image."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from filecmp import cmp
 from pathlib import Path
@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from edge_runtime.inputs.files import MAX_PIXELS
 from edge_runtime.preprocessing.readers import reader
-
-from ...errors import BuildError
 
 Part = Literal["", "train", "validation", "test"]
 """Where the data's owner put an example; "" leaves it to the split."""
@@ -162,33 +160,3 @@ class Source:
     findings: tuple[Finding, ...] = ()
     reads: str = "image"
     """`image`, `sound` or `series`."""
-
-
-_KNOWN = (
-    "a folder per class of images, .wav or .npy, IDX files, .npz or .npy arrays, a .csv of"
-    " path,label, or a table of label and values"
-)
-
-
-def open_source(path: Path) -> Source:
-    """Recognise `path` and list what is in it. Raises BuildError."""
-    from . import arrays, folders, tables
-
-    if not path.exists():
-        raise BuildError(
-            f"--data {path}: not known and not there; give digits, or the path of {_KNOWN}"
-        )
-    openers: tuple[Callable[[Path], Source | None], ...] = (
-        arrays.idx_source,
-        arrays.numpy_source,
-        tables.values_source,
-        tables.paths_source,
-        folders.folder_source,
-    )
-    for opener in openers:
-        source = opener(path)
-        if source is not None:
-            if not len(source.examples):
-                raise BuildError(f"--data {path}: {source.about}, but there is nothing in it")
-            return source
-    raise BuildError(f"--data {path}: not recognised; give {_KNOWN}")

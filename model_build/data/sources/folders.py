@@ -6,8 +6,8 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from edge_runtime.bundle.manifest import PLURALS
-from edge_runtime.inputs.files import ENDINGS, walk
+from edge_runtime.inputs.formats import ENDINGS, PLURALS
+from edge_runtime.inputs.walk import walk
 
 from .base import Files, Finding, Part, Source
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.manifest import PLURALS
-from edge_runtime.inputs.files import ENDINGS
+from edge_runtime.inputs.formats import ENDINGS, PLURALS
 
 from ...errors import BuildError
 from .arrays import array_source, class_names

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.manifest import Preprocessing
+from edge_runtime.bundle.spec import Preprocessing
 from edge_runtime.preprocessing.ink.crop import fit_ink
 
 from .strokes import PAD, Floats, Strokes, pen_levels, strokes_from_counts

@@ -17,12 +17,10 @@ from edge_runtime.bundle.manifest import (
     BUILT_IN,
     MAX_MANIFEST_BYTES,
     BundleFile,
-    InputSpec,
     Manifest,
-    ModelSpec,
-    Preprocessing,
     read_verified,
 )
+from edge_runtime.bundle.spec import InputSpec, ModelSpec, Preprocessing
 
 from ...support.helpers import edit_manifest, flip_byte
 

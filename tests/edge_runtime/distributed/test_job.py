@@ -14,7 +14,7 @@ from edge_runtime import Classifier
 from edge_runtime.bundle.manifest import BUILT_IN
 from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inference.batch import classify_files
-from edge_runtime.inputs.files import walk
+from edge_runtime.inputs.walk import walk
 
 from ...support.helpers import GOLDEN, rows_of
 
@@ -29,10 +29,9 @@ from edge_runtime.distributed.job import (
     check_node,
     finish,
     list_parts,
-    make_part,
     model_files,
-    start_reading,
 )
+from edge_runtime.distributed.shards import make_part, start_reading
 
 ARGUMENTS = {"precision": "fp32", "top_k": 1, "min_score": 0.0, "threads": 1}
 

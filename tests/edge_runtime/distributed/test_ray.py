@@ -23,7 +23,7 @@ from edge_runtime import Classifier
 from edge_runtime.errors import OutputError
 from edge_runtime.inference.batch import classify_files
 from edge_runtime.inference.results import Result
-from edge_runtime.inputs.files import walk
+from edge_runtime.inputs.walk import walk
 from edge_runtime.output.formats import Sink
 
 from ...conftest import Run

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import EdgeRuntimeError, ImageError
-from edge_runtime.inputs.files import walk
+from edge_runtime.inputs.walk import walk
 
 from ...support.helpers import GOLDEN
 

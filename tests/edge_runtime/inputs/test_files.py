@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.inputs import files
-from edge_runtime.inputs.files import walk
+from edge_runtime.inputs.walk import walk
 
 
 def tree(top: Path, *names: str) -> None:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import ImageError
-from edge_runtime.bundle.manifest import InputSpec, Preprocessing
-from edge_runtime.preprocessing.image import decode, image_pixels, prepare, read_pixels
+from edge_runtime.bundle.spec import InputSpec, Preprocessing
+from edge_runtime.inputs.image import decode, image_pixels, read_pixels
+from edge_runtime.preprocessing.image import prepare
 
 from ...support.helpers import (
     DECODER_WARNINGS,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.manifest import InputSpec, Preprocessing
+from edge_runtime.bundle.spec import InputSpec, Preprocessing
 from edge_runtime.preprocessing.log_mel import clip, clip_length, filterbank, log_mel
 
 from ...support.small_bundles import RATE, SOUNDS, tone

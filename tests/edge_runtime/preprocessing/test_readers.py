@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier
-from edge_runtime.bundle.manifest import PLURALS
 from edge_runtime.deployment.benchmark import bench
 from edge_runtime.inference.batch import classify_files
+from edge_runtime.inputs.formats import PLURALS
 
 from ...campaigns.attack_signals import write
 from ...conftest import Run

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier, InputError
-from edge_runtime.bundle.manifest import UNKNOWN, InputSpec, Preprocessing
+from edge_runtime.bundle.spec import UNKNOWN, InputSpec, Preprocessing
 from edge_runtime.preprocessing.series import decode, locate
 
 from ...support.small_bundles import npy, rise, series_bundle

@@ -16,7 +16,7 @@ import pytest
 
 from edge_runtime.bundle.manifest import BUILT_IN
 from edge_runtime.deployment.update import update
-from edge_runtime.watch.loop import Reader
+from edge_runtime.watch.reader import Reader
 
 from ...campaigns.watching import Campaign
 from ...conftest import Run

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import Classifier
-from edge_runtime.bundle.manifest import InputSpec, Preprocessing
-from edge_runtime.preprocessing.image import decode, prepare
+from edge_runtime.bundle.spec import InputSpec, Preprocessing
+from edge_runtime.inputs.image import decode
+from edge_runtime.preprocessing.image import prepare
 from edge_runtime.web.server import PAGE
 
 from ...support.helpers import GOLDEN, TIMEOUT, VECTORS, png_chunk

@@ -3,7 +3,7 @@ import pytest
 from sklearn.datasets import load_digits as load
 from sklearn.model_selection import train_test_split
 
-from edge_runtime.bundle.manifest import InputSpec
+from edge_runtime.bundle.spec import InputSpec
 from model_build.data.dataset import load_data
 from model_build.errors import BuildError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier
-from model_build.export.artifacts import OPERATORS_NAME, ort_session, write_ort
+from model_build.export.ort import OPERATORS_NAME, ort_session, write_ort
 
 from ..conftest import ROOT
 

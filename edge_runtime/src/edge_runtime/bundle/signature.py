@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError, EdgeRuntimeError
-from .manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, SIGNATURE_NAME, Manifest, read_file
+from .integrity import read_file
+from .manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, SIGNATURE_NAME, Manifest
 
 _MAX_KEY_BYTES = 1 << 16
 

@@ -31,7 +31,7 @@ from .exits import (
 from .progress import Tally, counted
 
 if TYPE_CHECKING:
-    from ..bundle.manifest import ModelSpec
+    from ..bundle.spec import ModelSpec
     from ..distributed.job import PartFormat
     from ..inference.classifier import Precision
     from ..output.formats import Format
@@ -176,10 +176,13 @@ def predict(
     with errors_as_exits(
         "interrupted" if output == "-" else "interrupted; --resume goes on from here"
     ):
-        from ..bundle.manifest import BUILT_IN, PLURALS
-        from ..inputs.files import ENDINGS, MAX_PIXELS, available_cpus, walk
+        from ..bundle.manifest import BUILT_IN
+        from ..inputs.files import MAX_PIXELS
+        from ..inputs.formats import ENDINGS, PLURALS
+        from ..inputs.walk import walk
         from ..output.formats import Sink
         from ..output.rows import RowMaker, rows_in_order
+        from ..system.cpus import available_cpus
 
         mute_libraries()
         arguments = {
@@ -343,7 +346,7 @@ def bench(bundle: Path | None, images: Path | None, json_path: Path | None) -> N
         raise click.UsageError(f"{json_path}: there is no folder {json_path.parent}")
     with errors_as_exits(interrupted="interrupted; nothing was written"):
         from ..deployment.benchmark import bench as measure
-        from ..preprocessing.image import ignore_decoder_warnings
+        from ..inputs.image import ignore_decoder_warnings
 
         ignore_decoder_warnings()
         report = measure(bundle, images)
@@ -396,8 +399,9 @@ def watch(
     if output == "-":
         raise click.UsageError("-o needs a file: its rows tell what was read before a restart")
     with errors_as_exits():
-        from ..bundle.manifest import BUILT_IN, PLURALS
+        from ..bundle.manifest import BUILT_IN
         from ..inputs.files import MAX_PIXELS
+        from ..inputs.formats import PLURALS
         from ..output.formats import Sink
         from ..watch.loop import watch as start
 

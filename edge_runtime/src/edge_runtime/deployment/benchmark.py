@@ -19,10 +19,13 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.manifest import BUILT_IN, PLURALS, Manifest
+from ..bundle.manifest import BUILT_IN, Manifest
 from ..errors import BundleError, EdgeRuntimeError, InputError
 from ..inference.classifier import Classifier, Precision
-from ..inputs.files import ENDINGS, MAX_PIXELS, available_cpus, walk
+from ..inputs.files import MAX_PIXELS
+from ..inputs.formats import ENDINGS, PLURALS
+from ..inputs.walk import walk
+from ..system.cpus import available_cpus
 
 BATCH_SIZES = (1, 8, 32, 128)
 MOST_FILES = 1000

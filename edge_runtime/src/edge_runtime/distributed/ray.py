@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EdgeRuntimeError
 from ..inference.results import Result
-from ..inputs.files import MAX_PIXELS, available_cpus
-from ..system.workers import chunked, interrupts_held, work_in_order
+from ..inputs.files import MAX_PIXELS
+from ..system.cpus import available_cpus
+from ..system.signals import interrupts_held
+from ..system.workers import chunked, work_in_order
 
 # Nothing that this package starts sends statistics; Ray reads this when it is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -38,20 +40,9 @@ with interrupts_held():
         ) from None
 
     from ..inference.batch import classify_chunk, own_classifier
-    from .job import (
-        Classify,
-        Done,
-        Job,
-        Part,
-        begin,
-        check_node,
-        classify_anywhere,
-        finish,
-        list_parts,
-        make_part,
-        start_reading,
-        table,
-    )
+    from ..inference.classifier import Classifier
+    from .job import Done, Job, Part, begin, check_node, finish, list_parts
+    from .shards import Classify, classify_anywhere, make_part, start_reading, table
 
 if TYPE_CHECKING:
     from ..inference.classifier import Precision
@@ -91,7 +82,12 @@ class Predict:
         Raises BundleError.
         """
         self._classifier = own_classifier(
-            model, precision=precision, top_k=top_k, min_score=min_score, threads=threads
+            Classifier,
+            model,
+            precision=precision,
+            top_k=top_k,
+            min_score=min_score,
+            threads=threads,
         )
         self._batch_size = batch_size
         self._max_pixels = max_pixels

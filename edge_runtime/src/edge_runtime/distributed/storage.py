@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlencode, urlsplit
 from pyarrow import ArrowInvalid
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, FSSpecHandler, PyFileSystem
 
-from ..errors import EdgeRuntimeError, InputError
-from ..inputs.files import ENDINGS, has_ending
+from ..errors import EdgeRuntimeError, InputError, one_line
+from ..inputs.formats import ENDINGS, has_ending
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters: C:// is a drive
 _AHEAD = 32  # files asked for at a time, to hide the distance to a store
@@ -209,8 +209,3 @@ def delete(uri: str) -> None:
     """Remove a file. Raises OSError."""
     system, path = resolve(uri)
     system.delete_file(path)
-
-
-def one_line(error: BaseException) -> str:
-    """What an error says, without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__

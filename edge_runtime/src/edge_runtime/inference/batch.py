@@ -5,17 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle.spec import ModelSpec
 from ..errors import InputError
 from ..inputs.files import MAX_PIXELS
 from ..system.workers import chunked, shared_out, work_in_order, worth_workers
-from .classifier import Classifier
-from .results import Result
+from .results import Prediction, Result
+
+if TYPE_CHECKING:
+    from ..preprocessing.readers import Reader
+
+
+class BatchClassifier(Protocol):
+    """What of a Classifier the files of a batch need."""
+
+    arguments: dict[str, Any]
+    spec: ModelSpec
+
+    @property
+    def reader(self) -> Reader:
+        """How the model's inputs are read."""
+
+    def read_tensors(self, tensors: NDArray[np.uint8]) -> list[Prediction]:
+        """Predictions of (N, height, width, channels) uint8."""
+
+
+T = TypeVar("T", bound=BatchClassifier)
 
 
 def classify_chunk(
-    classifier: Classifier,
+    classifier: BatchClassifier,
     paths: Iterable[str],
     max_pixels: int = MAX_PIXELS,
     source: Callable[[str], str | bytes] = str,
@@ -46,7 +69,7 @@ def classify_chunk(
 
 
 def classify_files(
-    classifier: Classifier,
+    classifier: BatchClassifier,
     paths: Iterable[str],
     *,
     batch_size: int = 64,
@@ -64,7 +87,7 @@ def classify_files(
         first = list(islice(rest, worth_workers()))
         rest = chain(first, rest)
         if len(first) == worth_workers():
-            start = partial(start_classifying, classifier.arguments, max_pixels)
+            start = partial(start_classifying, type(classifier), classifier.arguments, max_pixels)
             yield from chain.from_iterable(
                 work_in_order(start, shared_out(rest, batch_size, workers), workers, _lost)
             )
@@ -74,24 +97,24 @@ def classify_files(
 
 
 def start_classifying(
-    arguments: dict[str, Any], max_pixels: int
+    load: Callable[..., BatchClassifier], arguments: dict[str, Any], max_pixels: int
 ) -> Callable[[list[str]], list[Result]]:
     """Load a classifier in a process of this package's own; what is returned reads chunks.
 
     Raises BundleError.
     """
-    classifier = own_classifier(**arguments)
+    classifier = own_classifier(load, **arguments)
     return lambda paths: classify_chunk(classifier, paths, max_pixels)
 
 
-def own_classifier(*arguments: Any, **named: Any) -> Classifier:
-    """A Classifier for a process of this package's own: ready to read files, and quiet about them.
+def own_classifier(load: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """A classifier for a process of this package's own: ready to read files, and quiet about them.
 
-    Raises BundleError.
+    load: the class, called with the arguments that follow. Raises BundleError.
     """
-    classifier = Classifier(*arguments, **named)
+    classifier = load(*arguments, **named)
     if classifier.spec.preprocessing.reads == "image":
-        from ..preprocessing.image import ignore_decoder_warnings
+        from ..inputs.image import ignore_decoder_warnings
 
         ignore_decoder_warnings()
     _ = classifier.reader  # its libraries are loaded here, not while a file is read

@@ -12,22 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.manifest import (
-    BUILT_IN,
-    MAX_FILE_BYTES,
-    UNKNOWN,
-    Manifest,
-    ModelSpec,
-    check_labels,
-    read_file,
-    read_model,
-)
-from ..bundle.onnx_weights import external_data
-from ..errors import BundleError, EdgeRuntimeError
+from ..bundle.integrity import MAX_FILE_BYTES, read_file
+from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model
+from ..bundle.spec import UNKNOWN, ModelSpec
+from ..errors import BundleError, EdgeRuntimeError, one_line
 from .results import Prediction, Result, Score
 
 if TYPE_CHECKING:
     from ..preprocessing.readers import Reader, Source
+from .session import check_signature, onnxruntime_errors, open_session
 
 Precision = Literal["fp32", "int8"]
 
@@ -73,14 +66,14 @@ class Classifier:
         self.manifest: Manifest | None = None
         if path.is_dir():
             self.manifest, path, data = read_model(path, precision)
-            self._session = _open_session(data, threads, path)
+            self._session = open_session(data, threads, path)
             self.spec = self.manifest.spec
         else:
             data = read_file(path, MAX_FILE_BYTES)
-            self._session = _open_session(data, threads, path)
+            self._session = open_session(data, threads, path)
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.spec = ModelSpec.from_metadata(metadata, str(path))
-        _check_signature(self._session, self.spec, path)
+        check_signature(self._session, self.spec, path)
         if self.manifest is not None:
             check_labels(path.parent, self.manifest)
         self.path = path
@@ -144,7 +137,8 @@ class Classifier:
         than one worker, processes are started: guard the caller's main module as
         multiprocessing asks.
         """
-        from ..inputs.files import ENDINGS, walk
+        from ..inputs.formats import ENDINGS
+        from ..inputs.walk import walk
         from .batch import classify_files
 
         endings = ENDINGS[self.spec.preprocessing.reads]
@@ -183,8 +177,8 @@ class Classifier:
             )
         try:
             answer: NDArray[np.float32] = self._session.run(self._outputs, {self._feed: tensors})[0]
-        except _errors() as error:
-            reason = " ".join(str(error).split())
+        except onnxruntime_errors() as error:
+            reason = one_line(error)
             raise BundleError(f"{self.path}: onnxruntime cannot run it ({reason})") from None
         expected = (len(tensors), len(self.spec.labels))
         if answer.shape != expected:
@@ -217,67 +211,3 @@ class Classifier:
         if scores[0] < self.min_score:
             return Prediction(UNKNOWN, scores[0], -1, top)
         return Prediction(top[0].label, scores[0], indices[0], top)
-
-
-def _open_session(model: bytes, threads: int, path: Path) -> Any:
-    try:
-        if external_data(model):
-            raise BundleError(
-                f"{path}: keeps weights in another file, which no hash protects;"
-                " export it as one file"
-            )
-    except ValueError as error:
-        raise BundleError(f"{path}: is no ONNX file ({error})") from None
-    # onnxruntime sends telemetry unless this is set before it is imported.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False  # one large block a call costs more than several small ones
-    options.add_session_config_entry("session.load_model_format", "ONNX")  # no other is walked
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except _errors() as error:
-        reason = " ".join(str(error).split())
-        raise BundleError(f"{path}: onnxruntime cannot load it ({reason})") from None
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    """onnxruntime's errors, which share no base class of their own."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    members = vars(state).values()
-    errors = [kind for kind in members if isinstance(kind, type) and issubclass(kind, Exception)]
-    return (*errors, RuntimeError)
-
-
-def _check_signature(session: Any, spec: ModelSpec, path: Path) -> None:
-    inputs = {node.name: node for node in session.get_inputs()}
-    outputs = {node.name: node for node in session.get_outputs()}
-    if list(inputs) != [spec.input.name] or spec.output not in outputs:
-        raise BundleError(
-            f"{path}: takes {list(inputs)} and gives {list(outputs)},"
-            f" its description says {spec.input.name!r} and {spec.output!r}"
-        )
-    given, answered = inputs[spec.input.name], outputs[spec.output]
-    found = (given.type, tuple(given.shape[1:]))
-    expected = (f"tensor({spec.input.dtype})", spec.input.shape)
-    if found != expected:
-        raise BundleError(f"{path}: takes {found}, its description says {expected}")
-    if isinstance(given.shape[0], int):
-        raise BundleError(
-            f"{path}: takes batches of {given.shape[0]} only, expected a free batch axis"
-        )
-    if answered.type != "tensor(float)" or len(answered.shape) != 2:
-        raise BundleError(
-            f"{path}: gives {answered.type} of {answered.shape}, expected tensor(float) of"
-            f" [batch, {len(spec.labels)}]"
-        )
-    classes = answered.shape[1]
-    if classes != len(spec.labels):
-        raise BundleError(f"{path}: gives {classes} classes, its description {len(spec.labels)}")

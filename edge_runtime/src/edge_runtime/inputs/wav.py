@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .files import refuse_other_kinds
+from .formats import refuse_other_kinds
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
 """Samples a second that are read."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 
-from ..bundle.manifest import UNKNOWN
+from ..bundle.spec import UNKNOWN
 from ..errors import OutputError
 from .formats import Row, Sink, written
 

@@ -10,7 +10,8 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ..inference.results import Result
-from ..system.workers import chunked, interrupts_held, shared_out, work_in_order, worth_workers
+from ..system.signals import interrupts_held
+from ..system.workers import chunked, shared_out, work_in_order, worth_workers
 from .formats import Sink
 
 
@@ -36,8 +37,9 @@ class RowMaker:
         """Load the model here; what is returned reads a chunk of files. Raises BundleError."""
         with interrupts_held():
             from ..inference.batch import start_classifying
+            from ..inference.classifier import Classifier
 
-            classify = start_classifying(self.arguments, self.max_pixels)
+            classify = start_classifying(Classifier, self.arguments, self.max_pixels)
         return lambda paths: self._rows(classify(paths))
 
     def lost(self, path: str, reason: str) -> Rows:

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.manifest import InputSpec, Preprocessing
+from ..bundle.spec import InputSpec, Preprocessing
 from .resample import resample
 
 _ALIKE = 0.999  # of the loudest part's energy: parts above it are as loud

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.manifest import InputSpec, Preprocessing
+from ..bundle.spec import InputSpec, Preprocessing
 from ..inputs.files import read_named
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from .image import ImageSource, Small
+    from ..inputs.image import ImageSource
+    from .image import Small
 
     Source: TypeAlias = ImageSource | NDArray[Any]
 
@@ -52,9 +53,10 @@ def reader(reads: str) -> Reader:
 
         read = _array_or(series.decode, series.ACCEPTED)
         return Reader(series.decode, read, series.locate, series.locate, _stack)
+    from ..inputs.image import decode, read_pixels
     from . import image
 
-    return Reader(image.decode, image.read_pixels, image.locate, image.take, image.stack)
+    return Reader(decode, read_pixels, image.locate, image.take, image.stack)
 
 
 def _array_or(decode: Callable[[Any], Any], accepted: str) -> Callable[[Source], Any]:

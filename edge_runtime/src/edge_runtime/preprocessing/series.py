@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.manifest import InputSpec, Preprocessing
+from ..bundle.spec import InputSpec, Preprocessing
 from ..errors import InputError
 from ..inputs.files import MAX_PIXELS, file_bytes
 from ..inputs.npy import read_npy

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -19,6 +19,7 @@ from ..errors import EdgeRuntimeError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+from .signals import interrupts_held
 
 T = TypeVar("T")
 
@@ -212,19 +213,3 @@ def _may_fork() -> bool:
     """Forking is quick, and safe while nothing that runs threads of its own has been loaded."""
     bare = "numpy" not in sys.modules and threading.active_count() == 1
     return bare and sys.platform == "linux"
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until this ends, and does not reach a process that is started in here.
-
-    An interrupt in the middle of an import may be lost, or leave warnings behind.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 
 from ..errors import EdgeRuntimeError
-from ..inputs.files import ENDINGS, has_ending
+from ..inputs.formats import ENDINGS, has_ending
 from ..output.formats import written
 from ..system.inotify import Inotify
 

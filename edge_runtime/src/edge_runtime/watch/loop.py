@@ -8,23 +8,21 @@ the rows that are there say what was read before; see `sorting` for files that m
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from ..errors import EdgeRuntimeError, OutputError
-from ..inference.results import Result
-from ..inputs.files import ENDINGS, MAX_PIXELS
+from ..inputs.files import MAX_PIXELS
+from ..inputs.formats import ENDINGS
 from ..output.file import RowFile, open_output
 from ..output.formats import Row, Sink, written
-from ..system.workers import work_in_order
+from ..system.signals import Ending
 from .arrivals import Arrivals, stamp_of
+from .reader import Reader
 from .sorting import Move, Sorter, target_of
 
 BATCH_SIZE = 64
@@ -42,89 +40,6 @@ class Tally:
     failed: int = 0
     signal: int | None = None
     """What it was ended by."""
-
-
-class Reader:
-    """A process that has proved a model and reads files with it."""
-
-    def __init__(self, arguments: dict[str, Any], max_pixels: int) -> None:
-        """arguments: of the Classifier. Raises BundleError when the model fails its hashes or its
-        golden vectors, EdgeRuntimeError when there can be no process.
-        """
-        self._todo: list[str] = []
-        self._answers = work_in_order(
-            partial(_start, arguments, max_pixels), self._chunks(), 1, _lost
-        )
-        self.read([os.devnull])  # an answer means that the model is there
-
-    def _chunks(self) -> Iterator[list[str]]:
-        while True:  # an empty chunk: nothing more before there is an answer
-            chunk, self._todo = self._todo, []
-            yield chunk
-
-    def read(self, paths: list[str]) -> list[Result]:
-        """One Result for each, in their order."""
-        self._todo = paths
-        results: list[Result] = []
-        while len(results) < len(paths):
-            results += next(self._answers)
-        return results
-
-    def close(self) -> None:
-        """End the process."""
-        self._answers.close()
-
-
-def _start(arguments: dict[str, Any], max_pixels: int) -> Callable[[list[str]], list[Result]]:
-    from ..deployment.golden import prove
-    from ..inference.batch import start_classifying
-
-    classify = start_classifying(arguments, max_pixels)
-    if arguments["model"].is_dir():
-        prove(arguments["model"], arguments["precision"])
-    return classify
-
-
-def _lost(path: str, reason: str) -> list[Result]:
-    return [Result.crashed(path, reason)]
-
-
-class Ending:
-    """SIGTERM and SIGINT as something to look at: what is begun is ended first."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-
-    def __enter__(self) -> Ending:
-        self._woken, self._waker = os.pipe()
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._waker, False)
-        self._before = {
-            number: signal.signal(number, self._note)
-            for number in (signal.SIGTERM, signal.SIGINT)
-            if signal.getsignal(number) is not signal.SIG_IGN  # as a shell's background job has it
-        }
-        self._wakeup = signal.set_wakeup_fd(self._waker)
-        return self
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-
-    def fileno(self) -> int:
-        """What becomes readable with a signal."""
-        return self._woken
-
-    def drain(self) -> None:
-        """Forget what made it readable; `signal` stays."""
-        with suppress(BlockingIOError):
-            os.read(self._woken, 64)
-
-    def __exit__(self, *details: object) -> None:
-        signal.set_wakeup_fd(self._wakeup)
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        os.close(self._woken)
-        os.close(self._waker)
 
 
 def watch(

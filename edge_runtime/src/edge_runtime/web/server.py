@@ -14,14 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ..bundle.manifest import (
-    BUILT_IN,
-    MANIFEST_NAME,
-    MAX_MANIFEST_BYTES,
-    read_file,
-    read_model,
-    read_verified,
-)
+from ..bundle.integrity import read_file
+from ..bundle.manifest import BUILT_IN, MANIFEST_NAME, MAX_MANIFEST_BYTES, read_model, read_verified
 from ..errors import OutputError
 
 PAGE = Path(__file__).parent / "static"

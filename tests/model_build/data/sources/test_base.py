@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model_build.data.sources.base import open_source
+from model_build.data.sources.detect import open_source
 from model_build.errors import BuildError
 
 from ....support.drawn_data import idx

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits as load
 
-from edge_runtime.bundle.manifest import InputSpec
+from edge_runtime.bundle.spec import InputSpec
 from model_build.recipes.digits.drawing import CANVAS, Settings, draw, footed
 from model_build.recipes.digits.outliers import draw_outliers
 from model_build.recipes.digits.strokes import BLOCK, bitmaps_from_counts

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
-from edge_runtime.bundle.manifest import InputSpec
+from edge_runtime.bundle.spec import InputSpec
 from model_build.recipes.digits.drawing import StrokeDigits
 from model_build.recipes.digits.label_noise import doubtful
 

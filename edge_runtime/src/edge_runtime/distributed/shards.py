@@ -1,0 +1,129 @@
+"""Reading the files of one part of a job, and writing its rows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..bundle.manifest import MANIFEST_NAME
+from ..errors import OutputError, one_line
+from ..inference.batch import classify_chunk, own_classifier
+from ..inference.classifier import Classifier
+from ..inference.results import Result
+from ..output.formats import written
+from ..system.workers import chunked
+from . import storage
+from .job import Done, Job, Part
+
+Classify = Callable[[list[str]], list[Result]]
+_THREADS = 32  # that wait for a store
+
+
+def start_reading(job: Job) -> Classify:
+    """Load the job's model in this process; what is returned reads paths and URIs.
+
+    Raises BundleError.
+    """
+    with TemporaryDirectory() as folder:
+        for name, data in job.model.items():
+            (Path(folder) / name).write_bytes(data)
+        model = Path(folder) if MANIFEST_NAME in job.model else Path(folder) / next(iter(job.model))
+        classifier = own_classifier(Classifier, model, **job.arguments)
+    return lambda paths: classify_anywhere(
+        classifier, paths, job.batch_size, job.max_pixels, job.local
+    )
+
+
+def classify_anywhere(
+    classifier: Classifier,
+    paths: Sequence[str],
+    batch_size: int,
+    max_pixels: int,
+    local: Callable[[str], str] = str,
+) -> list[Result]:
+    """`classify_chunk` in batches, for local paths and URIs; `local` says where a path is."""
+    if not any(map(storage.is_uri, paths)):
+        chunks = chunked(paths, batch_size)
+        return [r for chunk in chunks for r in classify_chunk(classifier, chunk, max_pixels, local)]
+
+    def source(path: str) -> str | bytes:
+        return storage.read(path) if storage.is_uri(path) else local(path)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        ahead = storage.read_ahead(paths, source, pool)
+        return [
+            result
+            for chunk in chunked(paths, batch_size)
+            for result in classify_chunk(classifier, chunk, max_pixels, lambda path: next(ahead)())
+        ]
+
+
+def make_part(job: Job, part: Part, classify: Classify) -> Done:
+    """Read a part's files and write its rows, unless they are there.
+
+    Raises OSError when they cannot be written, OutputError when those there are of other files.
+    """
+    if not part.paths:
+        return Done(0, 0, False, part.passed_over)
+    name = job.part_name(part.number)
+    if job.resume and (earlier := _earlier(job, name)) is not None:
+        if [path for path, _ in earlier] != [written(path) for path in part.paths]:
+            raise OutputError(
+                f"{job.output}: cannot be resumed: {name} holds the rows of other files than are"
+                " there now; give another -o"
+            )
+        failed = sum(status != "ok" for _, status in earlier)
+        return Done(len(earlier), failed, True, part.passed_over)
+    results = classify(part.paths)
+    storage.write(job.inside(name), _encoded(job, results))
+    failed = sum(result.status != "ok" for result in results)
+    return Done(len(results), failed, False, part.passed_over)
+
+
+def table(results: Sequence[Result], top_k: int) -> pa.Table:
+    """The rows as columns: text, and scores as float64; null where the CSV has nothing."""
+    columns: dict[str, tuple[list[Any], pa.DataType]] = {
+        "path": ([written(r.path) for r in results], pa.string()),
+        "status": ([r.status for r in results], pa.string()),
+        "label": ([r.prediction and r.prediction.label for r in results], pa.string()),
+        "score": ([r.prediction and round(r.prediction.score, 6) for r in results], pa.float64()),
+        "error": ([r.error and written(r.error) for r in results], pa.string()),
+    }
+    tops = [r.prediction.top if r.prediction else () for r in results]
+    for place in range(2, top_k + 1):
+        there = [top[place - 1] if len(top) >= place else None for top in tops]
+        columns[f"label_{place}"] = ([s and s.label for s in there], pa.string())
+        columns[f"score_{place}"] = ([s and round(s.score, 6) for s in there], pa.float64())
+    return pa.table({name: pa.array(*column) for name, column in columns.items()})
+
+
+def _encoded(job: Job, results: list[Result]) -> bytes:
+    if job.format != "parquet":
+        return job.sink.header() + job.sink.rows(results)
+    stream = io.BytesIO()
+    pq.write_table(table(results, job.arguments["top_k"]), stream)
+    return stream.getvalue()
+
+
+def _earlier(job: Job, name: str) -> list[tuple[str, str]] | None:
+    """The path and status of each row of a part; None if it is not there."""
+    try:
+        data = storage.load(job.inside(name))
+    except FileNotFoundError:
+        return None
+    if job.format == "parquet":
+        try:
+            found = pq.read_table(io.BytesIO(data), columns=["path", "status"])
+        except (pa.ArrowException, OSError) as error:
+            raise OutputError(f"{name}: cannot be read ({one_line(error)})") from None
+        return list(zip(*(found[key].to_pylist() for key in ("path", "status")), strict=True))
+    stream = io.BytesIO(data)
+    job.sink.read_header(stream, name)
+    return [(row.path, row.status) for row in job.sink.read_rows(stream)]

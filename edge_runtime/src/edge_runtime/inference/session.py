@@ -1,0 +1,80 @@
+"""An onnxruntime session of a model, checked against its description."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..bundle.onnx_weights import external_data
+from ..bundle.spec import ModelSpec
+from ..errors import BundleError, one_line
+
+if TYPE_CHECKING:
+    pass
+
+
+def open_session(model: bytes, threads: int, path: Path) -> Any:
+    """A CPU session of an ONNX file's bytes; `path` is named in messages. Raises BundleError."""
+    try:
+        if external_data(model):
+            raise BundleError(
+                f"{path}: keeps weights in another file, which no hash protects;"
+                " export it as one file"
+            )
+    except ValueError as error:
+        raise BundleError(f"{path}: is no ONNX file ({error})") from None
+    # onnxruntime sends telemetry unless this is set before it is imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False  # one large block a call costs more than several small ones
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # no other is walked
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except onnxruntime_errors() as error:
+        reason = one_line(error)
+        raise BundleError(f"{path}: onnxruntime cannot load it ({reason})") from None
+
+
+def onnxruntime_errors() -> tuple[type[Exception], ...]:
+    """onnxruntime's errors, which share no base class of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    members = vars(state).values()
+    errors = [kind for kind in members if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (*errors, RuntimeError)
+
+
+def check_signature(session: Any, spec: ModelSpec, path: Path) -> None:
+    """Check that the model takes and gives what its description says. Raises BundleError."""
+    inputs = {node.name: node for node in session.get_inputs()}
+    outputs = {node.name: node for node in session.get_outputs()}
+    if list(inputs) != [spec.input.name] or spec.output not in outputs:
+        raise BundleError(
+            f"{path}: takes {list(inputs)} and gives {list(outputs)},"
+            f" its description says {spec.input.name!r} and {spec.output!r}"
+        )
+    given, answered = inputs[spec.input.name], outputs[spec.output]
+    found = (given.type, tuple(given.shape[1:]))
+    expected = (f"tensor({spec.input.dtype})", spec.input.shape)
+    if found != expected:
+        raise BundleError(f"{path}: takes {found}, its description says {expected}")
+    if isinstance(given.shape[0], int):
+        raise BundleError(
+            f"{path}: takes batches of {given.shape[0]} only, expected a free batch axis"
+        )
+    if answered.type != "tensor(float)" or len(answered.shape) != 2:
+        raise BundleError(
+            f"{path}: gives {answered.type} of {answered.shape}, expected tensor(float) of"
+            f" [batch, {len(spec.labels)}]"
+        )
+    classes = answered.shape[1]
+    if classes != len(spec.labels):
+        raise BundleError(f"{path}: gives {classes} classes, its description {len(spec.labels)}")

@@ -1,0 +1,251 @@
+"""Image files decoded to pixels, upright and opaque; damage and bombs are refused."""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import ImageError, one_line
+from ..system.signals import interrupts_held
+from .files import MAX_PIXELS, from_file, read_named
+from .formats import refuse_other_kinds
+from .png import plain_png
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+"""The formats that are decoded, by Pillow's names; no other decoder is tried."""
+
+_BAND_PIXELS = 1 << 20  # at a time, where a step takes many bytes a pixel
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
+_START_OF_SCAN = b"\xff\xda"  # in a JPEG's compressed data a ff is never followed by da
+_MAX_SCANS = 200  # of a progressive JPEG; encoders write about 10
+_DRAFT_SIDE = 200  # px, a JPEG is decoded at a fraction of its size, both sides at least this
+_SMALL = 65536  # bytes, a file up to this is read at once
+_ACCEPTED = "an image: give a path, bytes, a Pillow image or a uint8 array"
+# What Pillow's decoders raise on damaged data, besides OSError.
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
+    *(AssertionError, AttributeError, ArithmeticError, RuntimeError, Image.DecompressionBombError),
+)
+
+
+def decode(
+    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
+    """Decode an image file, given by path or as its bytes.
+
+    Returns uint8 pixels, (height, width) for grey or (height, width, 3) for colour, upright
+    (EXIF orientation applied), first frame only, transparency laid over a contrasting ground.
+    Raises ImageError with its status.
+    """
+    if isinstance(source, bytes):
+        if not source:
+            raise ImageError("empty", "no bytes")
+        return _decode_bytes(source, max_pixels)
+
+    def read(descriptor: int) -> NDArray[np.uint8]:
+        start = os.read(descriptor, _SMALL)
+        if len(start) < _SMALL:
+            return _decode_bytes(start, max_pixels)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        with open(descriptor, "rb", closefd=False) as stream:
+            return _decode_stream(stream, max_pixels)
+
+    return from_file(source, read)
+
+
+def _decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
+    pixels = plain_png(data, max_pixels)
+    return _decode_stream(BytesIO(data), max_pixels) if pixels is None else pixels
+
+
+@cache
+def _load_decoders() -> None:
+    """Import Pillow's decoders of FORMATS; by itself it would import those of every format."""
+    with interrupts_held():
+        Image.preinit()
+        from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
+
+
+def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
+    _load_decoders()
+    try:
+        image = Image.open(stream, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", one_line(error)) from None
+    except UnidentifiedImageError:
+        if not stream.seek(0, os.SEEK_END):
+            raise ImageError("empty", "the file has no bytes") from None
+        stream.seek(0)
+        refuse_other_kinds(stream.read(12), "image")
+        raise ImageError("not_an_image", f"not one of {', '.join(FORMATS)}") from None
+    except (*_DAMAGED, struct.error) as error:
+        raise _damage(error) from None
+    with image:
+        if image.width * image.height > max_pixels:
+            raise ImageError(
+                "too_large",
+                f"{image.width}x{image.height} is more than {max_pixels} pixels",
+            )
+        try:
+            _refuse_hidden_work(image, stream, max_pixels)
+            if image.format == "JPEG":
+                image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
+            image.load()
+        except (*_DAMAGED, struct.error) as error:
+            raise _damage(error) from None
+        return image_pixels(image)
+
+
+def _damage(error: BaseException) -> ImageError:
+    """The system's own errors have a number: they say nothing about what is in the file."""
+    return ImageError("unreadable" if getattr(error, "errno", 0) else "corrupt", one_line(error))
+
+
+def _refuse_hidden_work(image: Image.Image, stream: BinaryIO, max_pixels: int) -> None:
+    """Refuse an opened file that asks for far more than its width and height tell.
+
+    A TIFF may have tiles much larger than itself, each decoded whole; a progressive JPEG may have
+    any number of scans, each of which goes over the whole image again: 100,000 fit in 12 MB and
+    take minutes. Raises ImageError with `too_large`; leaves the stream where it was.
+    """
+    if image.format == "TIFF":
+        tags: Any = image.tag_v2  # type: ignore[attr-defined]
+        wide, high = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0)
+        if isinstance(wide, int) and isinstance(high, int) and wide * high > max_pixels:
+            raise ImageError(
+                "too_large", f"tiles of {wide}x{high} are more than {max_pixels} pixels"
+            )
+    if image.format == "JPEG" and "progressive" in image.info:
+        place = stream.seek(0, os.SEEK_CUR)
+        stream.seek(0)
+        scans, last = 0, b""
+        while (block := stream.read(1 << 20)) and scans <= _MAX_SCANS:
+            scans += (last + block).count(_START_OF_SCAN)
+            last = block[-1:]
+        stream.seek(place)
+        if scans > _MAX_SCANS:
+            raise ImageError("too_large", f"more than {_MAX_SCANS} scans, one is the whole image")
+
+
+def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of a loaded Pillow image of any mode: uint8, (H, W) grey or (H, W, 3) RGB.
+
+    16-bit grey keeps its upper 8 bits; other integers and floats are scaled from their own
+    range to 0..255. Raises ImageError.
+    """
+    try:
+        return _pixels(image)
+    except (*_DAMAGED, struct.error) as error:  # some damage shows only now
+        raise ImageError("corrupt", one_line(error)) from None
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    upright = _upright(image)
+    mode = upright.mode
+    if mode in ("L", "RGB") and not upright.has_transparency_data:
+        return np.asarray(upright)
+    if mode == "1":
+        return np.asarray(upright.convert("L"))
+    if mode.startswith("I;16"):
+        return (np.asarray(upright).astype(np.uint16) >> 8).astype(np.uint8)
+    if mode in ("I", "F"):
+        return _scaled(upright)
+    if mode == "LAB":
+        return np.asarray(upright.getchannel("L"))
+    if upright.has_transparency_data:
+        return _opaque(upright)
+    return np.asarray(upright.convert("RGB"))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    if "exif" not in image.info and "xmp" not in image.info and image.format != "TIFF":
+        return image
+    try:
+        return ImageOps.exif_transpose(image)
+    except (*_DAMAGED, struct.error):  # damaged EXIF says nothing about the pixels
+        return image
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, int, Image.Image]]:
+    """(first row, last row + 1, those rows): what takes many bytes a pixel is done by the band."""
+    step = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, step):
+        bottom = min(top + step, image.height)
+        yield top, bottom, image.crop((0, top, image.width, bottom))
+
+
+def _scaled(image: Image.Image) -> NDArray[np.uint8]:
+    """32-bit integers or floats as they are when they lie in 0..255, else from their own range."""
+    extremes = [
+        (float(v.min()), float(v.max())) for v in (np.asarray(b) for *_, b in _bands(image))
+    ]
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+    if not all(np.isfinite(pair).all() for pair in extremes) or not np.isfinite(high - low):
+        raise ImageError("corrupt", "pixel values are not finite")
+    plain = low >= 0 and high <= 255 and high > 1
+    start, scale = (0.0, 1.0) if plain else (low, 255 / (high - low or 1.0))
+    pixels = np.empty((image.height, image.width), np.uint8)
+    for top, bottom, band in _bands(image):
+        pixels[top:bottom] = np.rint((np.asarray(band, dtype=np.float64) - start) * scale)
+    return pixels
+
+
+def _opaque(image: Image.Image) -> NDArray[np.uint8]:
+    """Lay a transparent image over white, or over black where its opaque pixels are light."""
+    weight = total = 0
+    transparent = False
+    for *_, band in _bands(image):
+        colour, alpha = _colour_and_alpha(band)
+        weight += int(alpha.sum(dtype=np.uint64)) * 3
+        total += int((colour * alpha).sum(dtype=np.uint64))
+        transparent |= bool((alpha < 255).any())
+    ground = np.uint16(0 if total > 127 * weight and transparent else 255)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top, bottom, band in _bands(image):
+        colour, alpha = _colour_and_alpha(band)
+        pixels[top:bottom] = (colour * alpha + (ground * (255 - alpha) + np.uint16(127))) // 255
+    return pixels
+
+
+def _colour_and_alpha(image: Image.Image) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """(H, W, 3) and (H, W, 1), 0 to 255; the product of two and 127 more fit in 16 bits."""
+    rgba = np.asarray(image.convert("RGBA")).astype(np.uint16)
+    return rgba[..., :3], rgba[..., 3:]
+
+
+def read_pixels(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Pixels from whatever a caller holds: a path, an encoded file's bytes, a Pillow image,
+    or an array that already is (H, W) or (H, W, 3) uint8.
+
+    Raises ImageError; for a path the message names it.
+    """
+    if isinstance(source, np.ndarray):
+        return source
+    if isinstance(source, Image.Image):
+        try:
+            source.load()
+        except (*_DAMAGED, struct.error) as error:
+            raise ImageError("corrupt", one_line(error)) from None
+        return image_pixels(source)
+    return read_named(source, lambda file: decode(file, max_pixels), _ACCEPTED)
+
+
+def ignore_decoder_warnings() -> None:
+    """For a process of this package's own: what Pillow warns of already shows in the results."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)

@@ -1,0 +1,93 @@
+"""Which files a run reads: each path as given, each folder as its files in sorted order."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Set
+
+from .formats import ENDINGS, has_ending
+
+_RUN = 8192  # names of a folder that are sorted at once
+
+
+def walk(
+    paths: Iterable[str],
+    *,
+    recursive: bool = True,
+    all_files: bool = False,
+    endings: Set[str] = ENDINGS["image"],
+    passed_over: Callable[[str], object] = lambda path: None,
+) -> Iterator[str]:
+    """The files to read: each path as given, each folder as its files in sorted order.
+
+    In a folder, hidden files and folders are left out, links to folders are not followed, and
+    only names with one of the `endings` are taken unless `all_files`; `passed_over` is called with
+    every other file. A folder that cannot be listed is yielded itself, so that it gets a row.
+    """
+    taken = None if all_files else endings
+    for path in paths:
+        if os.path.isdir(path):
+            yield from _walk_folder(path, recursive, taken, passed_over)
+        else:
+            yield path
+
+
+def _walk_folder(
+    folder: str, recursive: bool, endings: Set[str] | None, passed_over: Callable[[str], object]
+) -> Iterator[str]:
+    taken = _SortedNames()
+    try:
+        with os.scandir(folder) as scan:
+            for entry in scan:
+                if entry.name.startswith("."):
+                    passed_over(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    if recursive:
+                        taken.add(entry.name + "/")
+                elif _deserves_row(entry) and has_ending(entry.name, endings):
+                    taken.add(entry.name)
+                else:
+                    passed_over(entry.path)
+    except OSError:
+        yield folder
+        return
+    start = os.path.join(folder, "")
+    for name in taken:
+        if name.endswith("/"):
+            yield from _walk_folder(start + name[:-1], recursive, endings, passed_over)
+        else:
+            yield start + name
+
+
+class _SortedNames:
+    """Names in the order of their characters, those of folders end with `/`. A folder may hold
+    millions: most of them are kept in long strings, a quarter of the memory."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._runs: list[str] = []
+
+    def add(self, name: str) -> None:
+        self._names.append(name)
+        if len(self._names) == _RUN:
+            self._runs.append("\0".join(sorted(self._names, key=_without_slash)))
+            self._names.clear()
+
+    def __iter__(self) -> Iterator[str]:
+        self._names.sort(key=_without_slash)
+        runs = [(found[0] for found in re.finditer("[^\0]+", run)) for run in self._runs]
+        return heapq.merge(self._names, *runs, key=_without_slash)
+
+
+def _without_slash(name: str) -> str:
+    return name.removesuffix("/")
+
+
+def _deserves_row(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link to one, or a link that leads nowhere."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
+    except OSError:  # a link to itself, or into a folder that may not be entered
+        return True

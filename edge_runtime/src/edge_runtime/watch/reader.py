@@ -1,0 +1,57 @@
+"""The process that reads files with a proved model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from ..inference.results import Result
+from ..system.workers import work_in_order
+
+
+class Reader:
+    """A process that has proved a model and reads files with it."""
+
+    def __init__(self, arguments: dict[str, Any], max_pixels: int) -> None:
+        """arguments: of the Classifier. Raises BundleError when the model fails its hashes or its
+        golden vectors, EdgeRuntimeError when there can be no process.
+        """
+        self._todo: list[str] = []
+        self._answers = work_in_order(
+            partial(_start, arguments, max_pixels), self._chunks(), 1, _lost
+        )
+        self.read([os.devnull])  # an answer means that the model is there
+
+    def _chunks(self) -> Iterator[list[str]]:
+        while True:  # an empty chunk: nothing more before there is an answer
+            chunk, self._todo = self._todo, []
+            yield chunk
+
+    def read(self, paths: list[str]) -> list[Result]:
+        """One Result for each, in their order."""
+        self._todo = paths
+        results: list[Result] = []
+        while len(results) < len(paths):
+            results += next(self._answers)
+        return results
+
+    def close(self) -> None:
+        """End the process."""
+        self._answers.close()
+
+
+def _start(arguments: dict[str, Any], max_pixels: int) -> Callable[[list[str]], list[Result]]:
+    from ..deployment.golden import prove
+    from ..inference.batch import start_classifying
+    from ..inference.classifier import Classifier
+
+    classify = start_classifying(Classifier, arguments, max_pixels)
+    if arguments["model"].is_dir():
+        prove(arguments["model"], arguments["precision"])
+    return classify
+
+
+def _lost(path: str, reason: str) -> list[Result]:
+    return [Result.crashed(path, reason)]
