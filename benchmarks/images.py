@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model_build.data.dataset import load_digits
+from model_build.recipes.digits.dataset import load_digits
 from model_build.recipes.digits.strokes import BLOCK, PAD, Strokes, pen_levels, strokes_from_counts
 
 Floats = NDArray[np.float32]

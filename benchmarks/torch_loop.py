@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from model_build.data.dataset import digit_images, load_digits
+from model_build.recipes.digits.dataset import digit_images, load_digits
 
 SIDE = 28
 

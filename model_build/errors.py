@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .verification.parity import ParityReport
+from collections.abc import Sequence
 
 
 class BuildError(Exception):
@@ -13,8 +10,9 @@ class BuildError(Exception):
 
 
 class GateError(Exception):
-    """Verification failed and nothing was written; `report` says what each artifact did."""
+    """Verification failed and nothing was written."""
 
-    def __init__(self, report: ParityReport) -> None:
-        super().__init__("; ".join(report.failures))
-        self.report = report
+    def __init__(self, failures: Sequence[str], table: str) -> None:
+        """failures: a line for each artifact that failed; table: what every artifact did."""
+        super().__init__("; ".join(failures))
+        self.failures, self.table = tuple(failures), table

@@ -1,11 +1,11 @@
-"""How good is the recipe, and how good is a bundle: figures that no test image helped to choose."""
+"""How good is a recipe, and how good is a bundle: figures that no test image helped to choose."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,111 +13,113 @@ from numpy.typing import NDArray
 from edge_runtime import Classifier, InputError
 from edge_runtime.inputs.formats import PLURALS
 
-from .calibration import calibration_error
-from .data.dataset import Indices, digit_images, digits_dataset
-from .data.sources.detect import open_source
 from .errors import BuildError
-from .training.trainer import TrainConfig, train
+from .quiet import load_tensorflow
 
-Figures = dict[str, Any]
+if TYPE_CHECKING:
+    from .recipes.digits.cross_validation import CrossValidation
 
 BATCH = 64
 
 
-def cross_validate(
-    folds: int,
-    seeds: int,
-    config: TrainConfig,
-    progress: Callable[[str], object] = lambda line: None,
-) -> Figures:
-    """K-fold cross-validation on the digits, with shuffled and with unshuffled parts.
+@dataclass(frozen=True)
+class Evaluation:
+    """What a bundle made of labelled examples."""
 
-    The digits are ordered by writer, so unshuffled parts test on writers never seen. Each
-    part is read by networks trained on the others with `seeds` seeds, counted from
-    `config.seed`, and by an SVC and by nearest neighbours trained on the same parts.
-    """
-    images, labels = digit_images()
-    flat = images.reshape(len(images), -1)
-    figures: Figures = {"folds": folds, "seeds": seeds, "epochs": config.epochs}
-    for order in ("shuffled", "unshuffled"):
-        right: dict[str, list[list[float]]] = {"network": [], "SVC": [], "3-nearest": []}
-        for number, (rest, part) in enumerate(_folds(folds, len(labels), order), 1):
-            dataset = digits_dataset(images, labels, rest, part)
-            scores = []
-            for seed in range(config.seed, config.seed + seeds):
-                trained = train(dataset, "compact", replace(config, seed=seed))
-                tensors = dataset.tensors(part, trained.input).astype(np.float32)
-                found = np.asarray(trained.model(tensors, training=False)).argmax(1)
-                scores.append(float((found == labels[part]).mean()))
-            right["network"].append(scores)
-            for name, found in _baselines(flat[rest], labels[rest], flat[part]):
-                right[name].append([float((found == labels[part]).mean())])
-            progress(f"{order} part {number}/{folds}: {np.mean(scores):.2%}")
-        sizes = [len(part) for _, part in _folds(folds, len(labels), order)]
-        figures[order] = {name: _summary(scores, sizes) for name, scores in right.items()}
-    return figures
+    reads: str
+    """`image`, `sound` or `series`."""
+    count: int
+    """Examples that were read."""
+    unreadable: Sequence[str]
+    """A line for each example that could not be read."""
+    other_classes: int
+    """Examples of classes that the bundle does not know, which were passed over."""
+    labels: Sequence[str]
+    accuracy: float
+    """Share of the predictions that are right, in [0, 1]."""
+    calibration_error: float
+    """See `training.metrics.calibration_error`."""
+    min_score: float
+    """The bundle's recommended minimum score."""
+    right_kept: float
+    """Share of the right predictions at or above it."""
+    wrong_refused: float
+    """Share of the wrong ones below it."""
+    confusion: Sequence[Sequence[int]]
+    """Counts by label (row) and prediction (column)."""
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it as a JSON object."""
+        return {
+            "reads": self.reads,
+            PLURALS[self.reads]: self.count,
+            "unreadable": list(self.unreadable),
+            "labels": list(self.labels),
+            "accuracy": self.accuracy,
+            "calibration_error": self.calibration_error,
+            "min_score": self.min_score,
+            "right_kept": self.right_kept,
+            "wrong_refused": self.wrong_refused,
+            "confusion": [list(row) for row in self.confusion],
+            "other_classes": self.other_classes,
+        }
 
-def _folds(folds: int, count: int, order: str) -> Iterator[tuple[Indices, Indices]]:
-    from sklearn.model_selection import KFold
-
-    shuffle = order == "shuffled"
-    return iter(
-        KFold(folds, shuffle=shuffle, random_state=0 if shuffle else None).split(np.arange(count))
-    )
-
-
-def _baselines(
-    train_images: NDArray[np.uint8], labels: Indices, images: NDArray[np.uint8]
-) -> Iterator[tuple[str, Indices]]:
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.svm import SVC
-
-    counts = 16 / 255  # the parameters are for the digits' own values, 0 to 16
-    for name, model in (
-        ("SVC", SVC(gamma=0.001, C=10)),
-        ("3-nearest", KNeighborsClassifier(3)),
-    ):
-        yield name, model.fit(train_images * counts, labels).predict(images * counts)
-
-
-def _summary(scores: list[list[float]], sizes: list[int]) -> Figures:
-    """Accuracy over all images, and the spread of the parts; scores: one list a part."""
-    parts = [float(np.mean(part)) for part in scores]
-    seeds = np.average(np.array(scores), axis=0, weights=sizes)
-    return {
-        "accuracy": float(seeds.mean()),
-        "lowest_part": min(parts),
-        "spread_of_parts": float(np.std(parts)),
-        "by_seed": [float(accuracy) for accuracy in seeds],
-        "spread_of_seeds": float(np.std(seeds)),
-    }
-
-
-def fold_table(figures: Figures) -> str:
-    """The figures of `cross_validate` as a table of at most 80 columns."""
-    lines = [
-        f"{figures['folds']}-fold cross-validation, {figures['seeds']} seed(s),"
-        f" {figures['epochs']} epochs",
-        "",
-        f"{'parts':<12}{'reader':<12}{'accuracy':>10}{'lowest part':>13}"
-        f"{'sd of parts':>13}{'sd of seeds':>13}",
-    ]
-    for order in ("shuffled", "unshuffled"):
-        for name, summary in figures[order].items():
-            lines.append(
-                f"{order:<12}{name:<12}{summary['accuracy']:>10.2%}{summary['lowest_part']:>13.2%}"
-                f"{summary['spread_of_parts']:>13.2%}{summary['spread_of_seeds']:>13.2%}"
+    def table(self) -> str:
+        """The sums, then each label's mistakes, as text."""
+        others = self.other_classes
+        lines = [
+            f"{self.count:,} {PLURALS[self.reads]}, {len(self.unreadable)} unreadable"
+            + (f", {others:,} of other classes passed over" if others else ""),
+            f"accuracy            {self.accuracy:.2%}",
+            f"calibration error   {self.calibration_error:.2%} (15 bins)",
+            f"at min score {self.min_score:<6g} {self.right_kept:.2%} of the right readings"
+            f" kept, {self.wrong_refused:.2%} of the wrong refused",
+            "",
+        ]
+        for index, (label, row) in enumerate(zip(self.labels, self.confusion, strict=True)):
+            if not sum(row):
+                continue
+            wrong = sorted(
+                ((n, self.labels[k]) for k, n in enumerate(row) if n and k != index), reverse=True
             )
-    return "\n".join(lines)
+            mistakes = "  ".join(f"{name}: {n}" for n, name in wrong[:8])
+            lines.append(f"{label:>12}  {row[index]:>6}/{sum(row):<6} {mistakes}".rstrip())
+        return "\n".join(lines)
 
 
-def evaluate_own(path: Path, bundle: str | None) -> Figures:
+def evaluate(
+    data: str = "digits",
+    *,
+    model: str | Path | None = None,
+    folds: int = 10,
+    seeds: int = 1,
+    epochs: int | None = None,
+    seed: int = 0,
+    say: Callable[[str], object] = lambda line: None,
+) -> CrossValidation | Evaluation:
+    """Cross-validate the recipe of a built-in data set, or measure a bundle on data of one's own.
+
+    data: `digits`, whose recipe is cross-validated with `folds` folds and `seeds` seeds counted
+    from `seed`; or the path of labelled data, which `model` reads (None: the digits model).
+    Raises BuildError and BundleError.
+    """
+    load_tensorflow(say)
+    from .recipes.digits.cross_validation import cross_validate
+    from .recipes.registry import BUILT_IN
+
+    if data in BUILT_IN:
+        return cross_validate(BUILT_IN[data], folds, seeds, seed, epochs, say)
+    return evaluate_bundle(Path(data), model)
+
+
+def evaluate_bundle(path: Path, bundle: str | Path | None) -> Evaluation:
     """Read the examples at `path` with a bundle (None: the digits inside edge-runtime).
 
-    Of data with a test part of its own only that is read. Raises BuildError when it is not what
+    Data with a test part of its own gives only that part. Raises BuildError when it is not what
     the bundle reads, or none of it is of a class with the name of a label.
     """
+    from .data.sources.detect import open_source
+
     classifier = Classifier(bundle)
     source = open_source(path)
     reads = classifier.spec.preprocessing.reads
@@ -128,7 +130,7 @@ def evaluate_own(path: Path, bundle: str | None) -> Figures:
     mine = [place for place, name in enumerate(source.parts) if part in ("", name)]
     asked = [place for place in mine if source.labels[place] in index]
     truth: list[int] = []
-    readings: list[NDArray[np.float32]] = []
+    answers: list[NDArray[np.float32]] = []
     refused = []
     for start in range(0, len(asked), BATCH):
         tensors = []
@@ -139,63 +141,41 @@ def evaluate_own(path: Path, bundle: str | None) -> Figures:
             except InputError as error:
                 refused.append(str(error))
         if tensors:
-            readings.append(classifier.probabilities(np.stack(tensors)))
-    if not readings:
+            answers.append(classifier.probabilities(np.stack(tensors)))
+    if not answers:
         names = ", ".join(classifier.labels[:12])
         raise BuildError(
             f"--data {path}: {source.about}, but no {reads} of a class that the model knows"
             f" ({names}) could be read"
         )
-    return _figures(classifier, reads, np.concatenate(readings), np.array(truth), refused) | {
-        "other_classes": len(mine) - len(asked)
-    }
+    others = len(mine) - len(asked)
+    return _evaluation(classifier, np.concatenate(answers), np.array(truth), refused, others)
 
 
-def _figures(
+def _evaluation(
     classifier: Classifier,
-    reads: str,
     probabilities: NDArray[np.float32],
-    truth: Indices,
-    refused: list[str],
-) -> Figures:
+    truth: NDArray[np.int64],
+    unreadable: Sequence[str],
+    other_classes: int,
+) -> Evaluation:
+    from .training.metrics import calibration_error
+
     found = probabilities.argmax(1)
     confusion = np.zeros((len(classifier.labels),) * 2, dtype=int)
     np.add.at(confusion, (truth, found), 1)
     right = found == truth
     kept = probabilities.max(1) >= classifier.spec.min_score
-    return {
-        "reads": reads,
-        PLURALS[reads]: len(truth),
-        "unreadable": refused,
-        "labels": list(classifier.labels),
-        "accuracy": float(right.mean()),
-        "calibration_error": calibration_error(probabilities, truth),
-        "min_score": classifier.spec.min_score,
-        "right_kept": float(kept[right].mean()) if right.any() else 0.0,
-        "wrong_refused": float((~kept[~right]).mean()) if not right.all() else 1.0,
-        "confusion": confusion.tolist(),
-    }
-
-
-def own_table(figures: Figures) -> str:
-    """The figures of `evaluate_own` as text: the sums, then each label's mistakes."""
-    things, others = PLURALS[figures["reads"]], figures["other_classes"]
-    lines = [
-        f"{figures[things]:,} {things}, {len(figures['unreadable'])} unreadable"
-        + (f", {others:,} of other classes passed over" if others else ""),
-        f"accuracy            {figures['accuracy']:.2%}",
-        f"calibration error   {figures['calibration_error']:.2%} (15 bins)",
-        f"at min score {figures['min_score']:<6g} {figures['right_kept']:.2%} of the right readings"
-        f" kept, {figures['wrong_refused']:.2%} of the wrong refused",
-        "",
-    ]
-    for label, row in zip(figures["labels"], figures["confusion"], strict=True):
-        if not sum(row):
-            continue
-        index = figures["labels"].index(label)
-        wrong = sorted(
-            ((n, figures["labels"][k]) for k, n in enumerate(row) if n and k != index), reverse=True
-        )
-        mistakes = "  ".join(f"{name}: {n}" for n, name in wrong[:8])
-        lines.append(f"{label:>12}  {row[index]:>6}/{sum(row):<6} {mistakes}".rstrip())
-    return "\n".join(lines)
+    return Evaluation(
+        reads=classifier.spec.preprocessing.reads,
+        count=len(truth),
+        unreadable=unreadable,
+        other_classes=other_classes,
+        labels=classifier.labels,
+        accuracy=float(right.mean()),
+        calibration_error=calibration_error(probabilities, truth),
+        min_score=classifier.spec.min_score,
+        right_kept=float(kept[right].mean()) if right.any() else 0.0,
+        wrong_refused=float((~kept[~right]).mean()) if not right.all() else 1.0,
+        confusion=confusion.tolist(),
+    )

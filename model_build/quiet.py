@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -32,3 +32,10 @@ def quiet() -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def load_tensorflow(say: Callable[[str], object] = lambda line: None) -> None:
+    """Import TensorFlow before all that needs it, quietly: it takes seconds and talks."""
+    say("loading tensorflow ...")
+    with quiet():
+        import tensorflow  # noqa: F401

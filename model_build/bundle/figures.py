@@ -16,8 +16,8 @@ from edge_runtime.bundle.spec import ModelSpec
 from edge_runtime.inputs.files import MAX_PIXELS
 from edge_runtime.preprocessing.readers import reader
 
-from ..calibration import reliability
-from ..training.trainer import Epoch
+from ..training.history import Epoch
+from ..training.metrics import reliability
 
 _NAMED_CLASSES = 40
 """More classes than this have no names and no counts in the confusion matrix."""

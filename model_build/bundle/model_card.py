@@ -11,9 +11,11 @@ import numpy as np
 from edge_runtime.bundle.spec import ModelSpec
 from edge_runtime.inputs.formats import PLURALS
 
-from ..calibration import Calibration, calibration_error, logits, softmax
+from ..calibration import Calibration
 from ..data.dataset import Dataset
-from ..training.trainer import Trained
+from ..recipes.recipe import CardText
+from ..training.history import Trained
+from ..training.metrics import calibration_error, logits, softmax
 from ..verification.parity import ParityReport
 from .figures import (
     draw_confusion,
@@ -25,27 +27,6 @@ from .figures import (
 )
 
 CARD_NAME = "MODEL_CARD.md"
-_LIMITS = {
-    "ink": (
-        "Reads one handwritten digit in an image. Print, several digits in one image, and"
-        " writing that is no digit were not part of its training: it may answer all the same."
-        " Letters that look like digits (O, l, S, Z, B) are read as digits; most others, in print,"
-        " get a score below the minimum score."
-        " Use the minimum score, and check on images of your own before you rely on it."
-    )
-}
-_DIGITS_FITTED = "half of them of the digits as they are,\nhalf of them of the digits drawn again"
-_DIGITS_KEPT = """On the
-validation images drawn again it keeps {kept:.1%} of the right readings; of generated
-non-digits (noise, textures, turned digits, pairs, scribbles) it refuses
-{refused:.1%} as `unknown`, and {letters_refused:.1%} of all letters in print, in fonts \
-that were not
-trained on."""
-_OWN_FITTED = "of the\nexamples as they are and, where these are few, varied as in training"
-_OWN_KEPT = """On those
-readings it keeps {kept:.1%} of the right ones and refuses {refused:.1%} of the wrong ones
-as `unknown`. What belongs to no class was not tried."""
-_PLAIN_LIMIT = "Knows only the classes above: it answers with one of them for any {}."
 
 
 def write(
@@ -53,6 +34,7 @@ def write(
     trained: Trained,
     dataset: Dataset,
     calibration: Calibration,
+    text: CardText,
     parity: ParityReport,
     spec: ModelSpec,
 ) -> None:
@@ -79,7 +61,7 @@ def write(
     history = json.dumps([asdict(epoch) for epoch in trained.history], indent=1)
     (folder / "history.json").write_text(history + "\n", encoding="utf-8")
     error = calibration_error(probabilities, labels)
-    card = _card(trained, dataset, calibration, parity, spec, error)
+    card = _card(trained, dataset, calibration, text, parity, spec, error)
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
 
 
@@ -87,6 +69,7 @@ def _card(
     trained: Trained,
     dataset: Dataset,
     calibration: Calibration,
+    text: CardText,
     parity: ParityReport,
     spec: ModelSpec,
     error: float,
@@ -102,12 +85,8 @@ def _card(
     labels = ", ".join(spec.labels)
     reads = spec.preprocessing.reads
     things = PLURALS[reads]
-    limits = _LIMITS.get(spec.preprocessing.kind, _PLAIN_LIMIT.format(reads))
-    if dataset.store is None:
-        fitted, kept = _DIGITS_FITTED, _DIGITS_KEPT
-    else:
-        fitted, kept = _OWN_FITTED, _OWN_KEPT
-    kept = kept.format(**asdict(calibration))
+    kept = text.kept.format(kept=calibration.kept, **calibration.refused)
+    limits = text.limits.format(reads=reads)
     scan = (
         "\nWhat the scan of the data found is in `data_report.txt`.\n" if dataset.findings else ""
     )
@@ -148,7 +127,7 @@ What the network sees of the golden {things}, which are files of many kinds:
 ## Probabilities
 
 Calibrated by temperature {calibration.temperature:.3f}, folded into the last layer. It was fitted
-on {calibration.images:,} readings of the validation part: {fitted}.
+on {calibration.images:,} readings of the validation part: {text.fitted}.
 Expected calibration error on the test {things}: {error:.2%} (15 bins).
 
 ![Reliability](reliability.png)

@@ -26,22 +26,19 @@ from ..errors import GateError
 from ..export.artifacts import ARTIFACTS, ORT_ARTIFACTS, Artifact
 from ..export.c_array import write_c_array
 from ..export.exporter import export_all
-from ..recipes.digits.letters import draw_letters, learnt_letters
-from ..training.trainer import Trained
+from ..recipes.recipe import CardText
+from ..training.history import Trained
 from ..verification.parity import ParityReport, verify
-from . import golden
-from . import model_card as report
+from . import golden, model_card
 from .staging import staged
-
-CALIBRATION_IMAGES = 600
-CALIBRATION_LETTERS = 200
-"""So many letters besides, with the digits: no digit closes the gate."""
 
 
 def write_bundle(
     trained: Trained,
     dataset: Dataset,
     calibration: Calibration,
+    samples: NDArray[np.uint8],
+    card: CardText,
     target: Path,
     *,
     force: bool,
@@ -52,6 +49,7 @@ def write_bundle(
 
     Raises GateError, with nothing written and an existing bundle untouched, when an artifact
     does not give the model's answers; BuildError when `target` exists and `force` is false.
+    samples: (N, height, width, channels), which set the ranges of the int8 files.
     `c_array` adds the int8 TFLite model as a C header, `ort` the ORT files and their operators.
     """
     spec = ModelSpec(
@@ -63,8 +61,7 @@ def write_bundle(
         min_score=calibration.min_score,
     )
     with staged(target, force) as folder:
-        ranges = _calibration_tensors(trained, dataset)
-        artifacts = export_all(trained.model, spec, ranges, folder, ort=ort)
+        artifacts = export_all(trained.model, spec, samples, folder, ort=ort)
         parity = verify(
             folder,
             artifacts,
@@ -77,7 +74,7 @@ def write_bundle(
             name=dataset.images.name,
         )
         if parity.failures:
-            raise GateError(parity)
+            raise GateError(parity.failures, parity.table())
         (folder / LABELS_NAME).write_text(labels_text(spec.labels), encoding="utf-8")
         (folder / "parity_report.json").write_text(parity.dumps(), encoding="utf-8")
         if dataset.findings:
@@ -86,7 +83,7 @@ def write_bundle(
         if c_array:
             write_c_array(spec, folder / "model.int8.tflite", folder / "model.int8.h")
         golden.write(folder, spec, dataset)
-        report.write(folder, trained, dataset, calibration, parity, spec)
+        model_card.write(folder, trained, dataset, calibration, card, parity, spec)
         manifest = Manifest(
             spec=spec,
             files=tuple(_describe_files(folder, artifacts, parity)),
@@ -95,18 +92,6 @@ def write_bundle(
         )
         (folder / MANIFEST_NAME).write_text(manifest.dumps(), encoding="utf-8")
     return parity
-
-
-def _calibration_tensors(trained: Trained, dataset: Dataset) -> NDArray[np.uint8]:
-    """What sets the ranges of the int8 variants: (N, height, width, channels) uint8."""
-    tensors = dataset.tensors(dataset.train[:CALIBRATION_IMAGES], trained.input)
-    if dataset.store is not None:
-        return tensors
-    digits = dataset.strokes(dataset.train, trained.input)
-    rng = np.random.default_rng(trained.config.seed + 5)
-    return np.concatenate(
-        [tensors, draw_letters(learnt_letters(), CALIBRATION_LETTERS, digits, rng)]
-    )
 
 
 def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:
@@ -176,7 +161,7 @@ def _training(trained: Trained, dataset: Dataset) -> Mapping[str, Any]:
         "train_images": len(dataset.train),
         "validation_images": len(dataset.validation),
         "test_images": len(dataset.test),
-        "augmentation": dataset.variation,
+        "augmentation": dataset.augmentation,
         "architecture": trained.architecture,
         "parameters": trained.model.count_params(),
         "settings": trained.config.to_json(),

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,11 @@ from numpy.typing import NDArray
 from edge_runtime.system.lock import lock
 
 from ..data.inspection import Seen
-from ..errors import BuildError, GateError
+from ..errors import BuildError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+_FILES = {"data": ("tensors", "seen.json"), "training": ("label_noise.npz", "state.npz")}
 
 
 class Workspace:
@@ -25,70 +31,76 @@ class Workspace:
     Each stands beside a hash of what it was made from; another hash removes it.
     """
 
-    def __init__(self, target: Path) -> None:
-        """Beside the bundle `target`. Raises BuildError when another build has it."""
-        self.folder = target.with_name(f".{target.name}.training")
+    def __init__(self, folder: Path, about: str) -> None:
+        """about: what is built, for a message. Raises BuildError when another build has it."""
+        self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = open(self.folder / "lock", "wb")  # noqa: SIM115
         if not lock(self._lock.fileno()):
             self._lock.close()
-            raise BuildError(f"{target} is being built by another process")
+            raise BuildError(f"{about} is being built by another process")
+
+    @classmethod
+    def beside(cls, target: Path) -> Workspace:
+        """The workspace of the bundle `target`."""
+        return cls(target.with_name(f".{target.name}.training"), str(target))
+
+    @classmethod
+    @contextmanager
+    def temporary(cls) -> Iterator[Workspace]:
+        """A workspace that nothing goes on from; it is removed in any case."""
+        with (
+            tempfile.TemporaryDirectory(prefix="model-build-") as folder,
+            cls(Path(folder) / "workspace", folder) as workspace,
+        ):
+            yield workspace
 
     def __enter__(self) -> Workspace:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        """Only what interrupted a build can be taken up again; a failed one begins anew."""
-        if kind is None or issubclass(kind, BuildError | GateError):
+        """Remove it, unless an interrupt or a failed gate left something to go on with."""
+        if kind is None or issubclass(kind, BuildError):
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
 
     def keeps(self, what: str, key: str) -> bool:
-        """Whether `what` (`data` or `training`) was kept for `key`; if not, begin it anew."""
+        """True if `what` (`data` or `training`) was kept for `key`; if not, it begins anew."""
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         mark = self.folder / f"{what}.key"
         if mark.is_file() and mark.read_text("ascii", errors="replace") == digest:
             return True
-        for name in {"data": ("tensors", "seen.json", "state.npz"), "training": ("state.npz",)}[
-            what
-        ]:
+        for name in _FILES[what]:
             (self.folder / name).unlink(missing_ok=True)
         mark.write_text(digest, encoding="ascii")
         return False
 
-    def keeps_training(self, settings: str) -> bool:
-        """Whether a training with those settings can go on; if not, it begins anew."""
-        return self.keeps("training", settings) and (self.folder / "state.npz").is_file()
-
     def keep_seen(self, seen: Sequence[Seen]) -> None:
         """Keep what the scan saw; the tensors are then complete."""
         rows = [[one.digest.hex(), one.extent, one.flat, one.error] for one in seen]
-        self._replace("seen.json", json.dumps(rows).encode())
+        path = self.folder / "seen.json.new"
+        path.write_bytes(json.dumps(rows).encode())
+        os.replace(path, self.folder / "seen.json")
 
     def seen(self) -> list[Seen] | None:
-        """What was kept, or None when the scan did not end."""
+        """What the scan saw, or None when it did not end."""
         try:
             rows = json.loads((self.folder / "seen.json").read_bytes())
         except FileNotFoundError:
             return None
         return [Seen(bytes.fromhex(digest), *rest) for digest, *rest in rows]
 
-    def keep_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep the state of the training, in the place of the one before."""
-        path = self.folder / "state.npz.new"
+    def keep_arrays(self, name: str, arrays: Arrays) -> None:
+        """Keep arrays under a name (`state` or `label_noise`), in the place of those before."""
+        path = self.folder / f"{name}.npz.new"
         with open(path, "wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-        os.replace(path, self.folder / "state.npz")
+        os.replace(path, self.folder / f"{name}.npz")
 
-    def state(self) -> Mapping[str, NDArray[Any]] | None:
-        """What was kept, or None."""
+    def arrays(self, name: str) -> Arrays | None:
+        """The arrays that were kept under a name, or None."""
         try:
-            with np.load(self.folder / "state.npz", allow_pickle=False) as kept:
+            with np.load(self.folder / f"{name}.npz", allow_pickle=False) as kept:
                 return dict(kept)
         except FileNotFoundError:
             return None
-
-    def _replace(self, name: str, data: bytes) -> None:
-        path = self.folder / f"{name}.new"
-        path.write_bytes(data)
-        os.replace(path, self.folder / name)

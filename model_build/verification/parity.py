@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Tensors
 from ..export.artifacts import Artifact
+from ..training.metrics import forward
 from .runners import Probabilities, load_runner, median_milliseconds, size_of
 
 BATCH_SIZES = (1, 7, 64)
@@ -111,12 +112,7 @@ def verify(
     tensors: the same images for the other libraries.
     name: what to call the image at a position of its dataset.
     """
-    expected = np.concatenate(
-        [
-            np.asarray(model(tensors[i : i + _CHUNK].astype(np.float32), training=False))
-            for i in range(0, len(tensors), _CHUNK)
-        ]
-    )
+    expected = forward(model, tensors)
     accuracy = float((expected.argmax(1) == labels).mean())
     reports = []
     for artifact in artifacts:

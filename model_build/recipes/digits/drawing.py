@@ -1,4 +1,4 @@
-"""What training makes of the digits: drawn again by other hands with other pens, each epoch anew.
+"""Augmentation of the digits: drawn again by other hands with other pens, each epoch anew.
 
 Never part of the exported graph. What is drawn goes through the geometry of the device.
 """
@@ -249,6 +249,11 @@ class StrokeDigits:
         self._tensors = tensors
         self._side = tensors.shape[1]
         self._preprocessing = preprocessing
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(side, side, 1) of a tensor."""
+        return self._side, self._side, 1
 
     def take(self, index: NDArray[np.integer]) -> StrokeDigits:
         """Those of the digits, in that order."""

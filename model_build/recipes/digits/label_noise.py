@@ -1,4 +1,4 @@
-"""Digits that others would read otherwise: found by networks that have not seen their writers.
+"""Label noise: digits that networks which have not seen their writers take for another class.
 
 The 1,797 digits are by 13 writers. A four without a tail is a four beside its writer's others;
 drawn again in many hands it teaches that sixes are fours. After confident learning (Northcutt et
@@ -13,12 +13,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import seeds
+from ...training.metrics import forward
 from .drawing import StrokeDigits
 
-PARTS = 3
-"""Parts of the digits, each judged by networks that were trained on the others."""
+FOLDS = 3
+"""Folds of the digits, each judged by networks that were trained on the others."""
 JUDGES = 2
-"""Networks for each part: of the digits that matter most, one alone believes some by chance."""
+"""Networks for each fold: of the digits that matter most, one alone believes some by chance."""
 DRAWINGS = 20
 """How often each digit is drawn again to be judged."""
 RIVAL = 0.45
@@ -32,25 +34,27 @@ def doubtful(
     seed: int,
     say: Callable[[str], object],
 ) -> NDArray[np.bool_]:
-    """(N,): which of the digits could as well be another.
+    """(N,) mask of the digits that could as well be another.
 
-    positions: (N,) where they stand among all, in the order of their writers, so that a part has
-    writers of its own. fit: trains a network on some of them from a seed. say: told of each part.
+    positions: (N,) where they stand among all, in the order of their writers, so that a fold has
+    writers of its own. fit: trains a network on some of them from a seed. say: told of each fold.
     """
     order = np.argsort(positions)
     classes = int(digits.labels.max()) + 1
     found = np.zeros((len(order), classes))
-    rng = np.random.default_rng(seed + 3)
-    for number, members in enumerate(np.array_split(order, PARTS), 1):
-        say(f"looking for doubtful digits: part {number} of {PARTS}")
+    rng = np.random.default_rng(seed + seeds.LABEL_NOISE)
+    for number, members in enumerate(np.array_split(order, FOLDS), 1):
+        say(f"looking for doubtful digits: part {number} of {FOLDS}")
         others, part = digits.take(np.setdiff1d(order, members)), digits.take(members)
-        judges = [fit(others, seed + 100 * k + number) for k in range(1, JUDGES + 1)]
+        judges = [
+            fit(others, seeds.judge(seed, network, number)) for network in range(1, JUDGES + 1)
+        ]
         for _ in range(DRAWINGS):
-            drawn = part.digits(rng).astype(np.float32)
+            drawn = part.digits(rng)
             for judge in judges:
-                found[members] += np.asarray(judge(drawn, training=False))
+                found[members] += forward(judge, drawn)
     rows = np.arange(len(found))
     own = found[rows, digits.labels]
     found[rows, digits.labels] = 0
-    rivalled: NDArray[np.bool_] = found.max(axis=1) > RIVAL * own
-    return rivalled
+    doubted: NDArray[np.bool_] = found.max(axis=1) > RIVAL * own
+    return doubted

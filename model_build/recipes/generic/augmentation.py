@@ -1,4 +1,4 @@
-"""What training makes of data that is not the digits: each batch moved and changed anew.
+"""Augmentation: each batch moved and changed anew, as suits images, sounds or series.
 
 Acts on input tensors, never in the exported graph. Random numbers come from a seed for each
 step, so that a training that was interrupted goes on with the same ones.
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-Vary = Callable[[Any, Any], Any]
+Augment = Callable[[Any, Any], Any]
 """From (N, height, width, channels) float32 of 0..255 and a (2,) int32 seed to the same shape."""
 
 
@@ -104,7 +104,7 @@ def _none(images: Any, seed: Any) -> Any:
     return images
 
 
-VARIATIONS: dict[str, dict[str, Vary]] = {
+AUGMENTATIONS: dict[str, dict[str, Augment]] = {
     "image": {"photo": _photo, "warp": _warp, "mirror": _mirror, "none": _none},
     "sound": {"sound": _sound, "none": _none},
     "series": {"series": _series, "none": _none},
@@ -112,14 +112,16 @@ VARIATIONS: dict[str, dict[str, Vary]] = {
 """By what the model reads and the names of `--augment`; the first is the usual one."""
 
 
-def varied(tensors: NDArray[np.uint8], vary: Vary, copies: int, seed: int) -> NDArray[np.uint8]:
-    """`copies` variations of each of the (N, height, width, channels) tensors, one after the
+def augmented(
+    tensors: NDArray[np.uint8], augment: Augment, copies: int, seed: int
+) -> NDArray[np.uint8]:
+    """`copies` augmented copies of each of the (N, height, width, channels) tensors, one after the
     other: (copies * N, height, width, channels) uint8.
     """
     step = 256
     made = [
         np.asarray(
-            vary(
+            augment(
                 tf.constant(tensors[start : start + step].astype(np.float32)),
                 tf.constant([seed, 4 * (copy * len(tensors) + start)], tf.int32),
             )

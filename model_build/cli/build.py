@@ -1,0 +1,87 @@
+"""`model-build build`: from data to a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_runtime.inputs.formats import PLURALS
+
+from .. import pipeline
+from .exits import errors_as_exits
+from .options import data_option, seed_option
+from .progress import Progress
+
+
+@click.command()
+@data_option
+@click.option("--name", metavar="NAME", help="The bundle's name. Default: that of the data.")
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("exported"),
+    show_default=True,
+    help="Where bundles stand.",
+)
+@click.option(
+    "--architecture",
+    metavar="NAME",
+    help="compact, lenet or grid. Default: compact for the digits, else grid.",
+)
+@click.option("--epochs", metavar="N", type=int, help="As many, without stopping early.")
+@click.option("--batch-size", metavar="B", type=click.IntRange(1), help="Images a step.")
+@click.option(
+    "--learning-rate", metavar="R", type=click.FloatRange(0, min_open=True), help="The highest."
+)
+@click.option(
+    "--size",
+    metavar="N",
+    type=click.IntRange(8, 1024),
+    help="The input's longer side in pixels. Default: that of most images, at most 96.",
+)
+@click.option(
+    "--channels", metavar="1|3", type=click.Choice(["1", "3"]), help="Grey or colour for all."
+)
+@click.option(
+    "--augment",
+    metavar="NAME",
+    help="For images warp (turned, zoomed, moved), photo (and in other light), mirror"
+    " (and left to right); sound; series; none. Default: photo for colour, else warp.",
+)
+@seed_option
+@click.option("--c-array", is_flag=True, help="The int8 TFLite also as a C header.")
+@click.option("--ort", is_flag=True, help="ORT files too, for a reduced onnxruntime build.")
+@click.option(
+    "--tensorboard",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the training's curves there, for TensorBoard.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing bundle.")
+def build(channels: str | None, **options: Any) -> None:
+    """Train, export, verify, and write OUTPUT/NAME.
+
+    When an export does not give the trained model's answers, the exit status is 4
+    and nothing is written; an existing bundle stays as it is.
+    """
+    progress = Progress()
+    with errors_as_exits(
+        gate_failed="verification failed; no bundle was written, an existing one stays",
+        interrupted="interrupted; no bundle was written",
+    ):
+        built = pipeline.build(
+            **options,
+            channels=int(channels) if channels else None,
+            say=progress.say,
+            scanned=progress.scanned,
+            progress=progress.epoch,
+        )
+        click.echo(
+            f"the {built.parity.images} test {PLURALS[built.reads]} through every artifact:\n"
+        )
+        click.echo(built.parity.table())
+        bundle = built.bundle
+        click.echo(f"\n{bundle} is written; edge-runtime predict --model {bundle} FOLDER")

@@ -1,0 +1,70 @@
+"""How a command ends: a mistake is one line on standard error and an exit status."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import click
+
+from edge_runtime import BundleError, EdgeRuntimeError
+from edge_runtime.cli import exits
+
+from ..errors import BuildError, GateError
+
+PROGRAM = "model-build"
+
+
+@contextmanager
+def errors_as_exits(
+    gate_failed: str = "verification failed", interrupted: str = "interrupted"
+) -> Iterator[None]:
+    """End the process for what is raised in here; the texts are said of a gate and of Ctrl-C."""
+    try:
+        with _ctrl_c():
+            yield
+    except BuildError as error:
+        stop(exits.EXIT_USAGE, str(error))
+    except BundleError as error:
+        stop(exits.EXIT_BAD_BUNDLE, str(error))
+    except EdgeRuntimeError as error:
+        stop(exits.EXIT_USAGE, str(error))
+    except GateError as error:
+        click.echo(error.table, err=True)
+        for line in error.failures:
+            click.echo(f"{PROGRAM}: {line}", err=True)
+        stop(exits.EXIT_GATE, gate_failed)
+    except OSError as error:
+        stop(exits.EXIT_USAGE, f"{error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        stop(exits.EXIT_INTERRUPTED, interrupted)
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[None]:
+    """Ctrl-C ends what is in here as a KeyboardInterrupt, even if a library makes it an error."""
+    pressed = False
+
+    def press(*_: Any) -> NoReturn:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as a shell's background job has it
+        signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    except Exception:
+        if pressed:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def stop(status: int, message: str) -> NoReturn:
+    """End the process with that exit status and one line on standard error."""
+    exits.stop(status, message, PROGRAM)

@@ -1,0 +1,26 @@
+"""`model-build verify`: the test part through every artifact of a bundle again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .. import pipeline
+from ..errors import GateError
+from .exits import errors_as_exits
+from .options import data_option
+from .progress import Progress
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@data_option
+def verify(bundle: Path, data: str) -> None:
+    """Run the test images through every artifact of a bundle again."""
+    progress = Progress()
+    with errors_as_exits():
+        parity = pipeline.verify(bundle, data, say=progress.say, scanned=progress.scanned)
+        if parity.failures:
+            raise GateError(parity.failures, parity.table())
+        click.echo(parity.table())

@@ -1,0 +1,190 @@
+"""The whole way from data to a bundle, and a bundle's verification, as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime import __version__
+from edge_runtime.bundle.manifest import Manifest
+
+from .bundle.staging import refuse_existing
+from .errors import BuildError
+from .quiet import load_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+    from .calibration import Calibration
+    from .data.sources.base import Finding
+    from .training.history import Epoch, Trained
+    from .verification.parity import ParityReport
+
+Say = Callable[[str], object]
+Counted = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build came to."""
+
+    bundle: Path
+    """The folder that was written."""
+    reads: str
+    """What its model reads: `image`, `sound` or `series`."""
+    parity: ParityReport
+    """What every artifact did on the test part."""
+    trained: Trained
+    calibration: Calibration
+    findings: tuple[Finding, ...]
+    """What the scan of the data found."""
+
+
+def build(
+    data: str = "digits",
+    *,
+    name: str | None = None,
+    output: str | Path = "exported",
+    architecture: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    augment: str | None = None,
+    seed: int = 0,
+    c_array: bool = False,
+    ort: bool = False,
+    force: bool = False,
+    tensorboard: str | Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    say: Say = lambda line: None,
+    scanned: Counted = lambda done, total: None,
+    progress: Callable[[Epoch, int], object] = lambda epoch, epochs: None,
+) -> Built:
+    """Train, export, verify, and write the bundle OUTPUT/NAME.
+
+    data: `digits`, or the path of data of one's own. name: the bundle's name; default that of the
+    data. architecture, epochs, batch_size, learning_rate: default what suits the data. size: the
+    input's longer side in pixels; channels: 1 or 3; augment: a kind of augmentation; all three for
+    data of one's own. c_array, ort: further artifacts. force: replace an existing bundle.
+    tensorboard: a folder for TensorBoard's logs. callbacks: Keras callbacks of the caller's own.
+    say, scanned, progress: told of each step, of each example looked at, and of each epoch.
+
+    An interrupted build leaves a hidden folder beside the bundle, from which the same call goes on.
+    Raises BuildError for a user's mistake, and GateError when an artifact does not give the
+    trained model's answers: nothing is written then, an existing bundle stays as it is, and the
+    training is kept for the next call.
+    """
+    name = name or name_of(data)
+    if name != Path(name).name or name.startswith("."):
+        raise BuildError(f"--name {name}: give a plain folder name")
+    target = Path(output) / name
+    refuse_existing(target, force)
+    load_tensorflow(say)
+    from edge_runtime.inputs.image import ignore_decoder_warnings
+
+    from .bundle.writer import write_bundle
+    from .calibration import calibrate
+    from .recipes.generic.recipe import DataOptions
+    from .recipes.registry import recipe_for
+    from .training.trainer import train
+    from .training.workspace import Workspace
+
+    ignore_decoder_warnings()
+    recipe = recipe_for(data, DataOptions(size, channels, augment))
+    if tensorboard is not None:
+        callbacks = [*callbacks, _tensorboard(Path(tensorboard))]
+    with Workspace.beside(target) as workspace:
+        dataset = recipe.load(workspace, progress=scanned)
+        for finding in dataset.findings:
+            say(f"  {finding.line()}")
+        architecture = architecture or recipe.default_architecture
+        config = recipe.settings(dataset, architecture, seed, epochs)
+        config = replace(
+            config,
+            batch_size=batch_size or config.batch_size,
+            learning_rate=learning_rate or config.learning_rate,
+        )
+        spec = recipe.input_spec(dataset, architecture)
+        say(
+            f"{dataset.about}: {len(dataset.train)} train, {len(dataset.validation)} validate,"
+            f" {len(dataset.test)} test"
+        )
+        key = f"{__version__} {architecture} {spec} {config} {dataset.augmentation}"
+        if workspace.keeps("training", key) and workspace.arrays("state") is not None:
+            say(f"going on with the training that {workspace.folder} holds")
+        stream = recipe.stream(dataset, spec, architecture, config, workspace, say)
+        trained = train(
+            stream,
+            recipe.checks(dataset, spec, seed),
+            spec,
+            len(dataset.class_names),
+            architecture,
+            config,
+            workspace,
+            lambda epoch: progress(epoch, config.epochs),
+            callbacks,
+        )
+        if len(trained.history) < config.epochs:
+            say(
+                f"stopped after epoch {len(trained.history)}: the readings of the validation part"
+                " get no better"
+            )
+        say(f"kept epoch {trained.best.number}, the best on the validation part")
+        trained = recipe.finish(trained, dataset, say)
+        calibration = calibrate(trained, recipe.calibration(trained, dataset))
+        say("exporting and verifying ...")
+        parity = write_bundle(
+            trained,
+            dataset,
+            calibration,
+            recipe.quantization_samples(trained, dataset),
+            recipe.card,
+            target,
+            force=force,
+            c_array=c_array,
+            ort=ort,
+        )
+    reads = dataset.preprocessing.reads
+    return Built(target, reads, parity, trained, calibration, dataset.findings)
+
+
+def verify(
+    bundle: str | Path,
+    data: str = "digits",
+    *,
+    say: Say = lambda line: None,
+    scanned: Counted = lambda done, total: None,
+) -> ParityReport:
+    """Run the test part of `data` through every artifact of a bundle again.
+
+    Raises BundleError for files that are not those of the manifest, and BuildError for data that
+    the bundle does not read. What failed stands in the report's `failures`.
+    """
+    load_tensorflow(say)
+    from edge_runtime.inputs.image import ignore_decoder_warnings
+
+    from .bundle.writer import verify_bundle
+    from .recipes.registry import recipe_for
+    from .training.workspace import Workspace
+
+    like = Manifest.load(Path(bundle)).spec
+    ignore_decoder_warnings()
+    with Workspace.temporary() as workspace:
+        dataset = recipe_for(data).load(workspace, like, scanned)
+        return verify_bundle(Path(bundle), dataset)
+
+
+def name_of(data: str) -> str:
+    """What a bundle is called that was not given a name."""
+    path = Path(data).resolve()
+    return path.name if path.is_dir() else path.name.partition(".")[0]
+
+
+def _tensorboard(folder: Path) -> keras.callbacks.Callback:
+    import keras
+
+    return keras.callbacks.TensorBoard(folder, write_graph=False)

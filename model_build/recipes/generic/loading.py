@@ -1,0 +1,93 @@
+"""Data of a user's own: recognised, looked through, prepared and divided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.bundle.spec import ModelSpec
+
+from ...data.dataset import Dataset
+from ...data.input_spec import choose_input
+from ...data.inspection import judge, look
+from ...data.sources.detect import open_source
+from ...data.split import FEW, FEW_VALIDATION_SHARE, TEST_SHARE, VALIDATION_SHARE, stratified
+from ...data.store import TensorStore
+from ...errors import BuildError
+from ...training.workspace import Workspace
+from .augmentation import AUGMENTATIONS
+
+
+def load(
+    path: Path,
+    size: int | None,
+    channels: int | None,
+    augmentation: str | None,
+    workspace: Workspace,
+    like: ModelSpec | None,
+    progress: Callable[[int, int], object],
+) -> Dataset:
+    """The data at `path`; see `Recipe.load` and `DataOptions`. Raises BuildError."""
+    source = open_source(path)
+    if like is not None:
+        spec, how = like.input, like.preprocessing
+    else:
+        try:
+            spec, how = choose_input(source, size, channels)
+        except BuildError as error:
+            raise BuildError(f"--data {path}: {error}") from None
+    if how.reads != source.reads:
+        raise BuildError(f"--data {path}: {source.about}, but the model reads {how.reads}")
+    fitting = AUGMENTATIONS[how.reads]
+    if augmentation is None:
+        grey = how.reads == "image" and spec.channels == 1
+        augmentation = "warp" if grey else next(iter(fitting))
+    if augmentation not in fitting:
+        raise BuildError(f"--augment {augmentation}: for {how.reads} choose {', '.join(fitting)}")
+    key = f"{source.examples.fingerprint()}\n{spec}\n{how}"
+    seen = workspace.seen() if workspace.keeps("data", key) else None
+    store = TensorStore(spec, workspace.folder / "tensors")
+    if seen is None:
+        total = len(source.examples)
+        seen = look(source.examples, spec, how, store, lambda done: progress(done, total))
+        workspace.keep_seen(seen)
+    try:
+        kept, findings = judge(source, seen)
+    except BuildError as error:
+        raise BuildError(f"--data {path}: {error}") from None
+    class_names = sorted({source.labels[i] for i in kept}, key=_natural)
+    index = {label: place for place, label in enumerate(class_names)}
+    labels = np.array([index.get(label, -1) for label in source.labels], np.int64)
+    parts = np.array(source.parts)[kept]
+    test = kept[parts == "test"]
+    rest = kept[parts != "test"]
+    if not len(test):
+        rest, test = stratified(rest, labels, TEST_SHARE)
+    validation = kept[parts == "validation"]
+    train = np.setdiff1d(rest, validation)
+    if not len(validation):
+        share = VALIDATION_SHARE if len(train) >= FEW else FEW_VALIDATION_SHARE
+        train, validation = stratified(train, labels, share)
+    return Dataset(
+        name=path.resolve().name,
+        about=f"{len(kept):,} {source.about}, {len(class_names)} classes",
+        images=source.examples,
+        labels=labels,
+        class_names=tuple(class_names),
+        preprocessing=how,
+        train=train,
+        validation=validation,
+        test=test,
+        spec=spec,
+        store=store,
+        augmentation=augmentation,
+        findings=tuple(findings),
+    )
+
+
+def _natural(label: str) -> tuple[int, int, str]:
+    """The sort key that puts whole numbers by value and before words."""
+    number = label.isascii() and label.isdigit()
+    return (0, int(label), label) if number else (1, 0, label)

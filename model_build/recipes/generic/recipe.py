@@ -1,0 +1,129 @@
+"""The recipe for data of a user's own: images, sounds or series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.bundle.spec import InputSpec, ModelSpec
+
+from ... import seeds
+from ...calibration import CalibrationSet
+from ...data.dataset import Dataset, Labelled
+from ...training.config import TrainConfig
+from ...training.history import Trained
+from ...training.workspace import Workspace
+from ..recipe import CardText, Say
+from . import loading
+from .augmentation import AUGMENTATIONS, augmented
+from .plan import plan
+from .stream import AugmentedStream
+
+CHECK_COPIES = 8
+CHECK_EXAMPLES = 1000
+"""Fewer validation examples are shown augmented as well, until there are this many or each was
+shown `CHECK_COPIES` times."""
+KEPT = 0.998
+"""The share of right predictions that the recommended minimum score keeps."""
+QUANTIZATION_SAMPLES = 600
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What a user may say about data of their own; None leaves it to the data."""
+
+    size: int | None = None
+    """The longer side of the input, in pixels."""
+    channels: int | None = None
+    """1 for grey, 3 for colour."""
+    augmentation: str | None = None
+    """A name in `augmentation.AUGMENTATIONS`."""
+
+
+class GenericRecipe:
+    """See Recipe."""
+
+    default_architecture = "grid"
+    card = CardText(
+        fitted="of the\nexamples as they are and, where these are few, varied as in training",
+        kept="On those\nreadings it keeps {kept:.1%} of the right ones and refuses {refused:.1%} of"
+        " the wrong ones\nas `unknown`. What belongs to no class was not tried.",
+        limits="Knows only the classes above: it answers with one of them for any {reads}.",
+    )
+
+    def __init__(self, path: Path, options: DataOptions = DataOptions()) -> None:
+        self._path, self._options = path, options
+
+    def load(
+        self,
+        workspace: Workspace,
+        like: ModelSpec | None = None,
+        progress: Callable[[int, int], object] = lambda done, total: None,
+    ) -> Dataset:
+        """The data at the path. Raises BuildError."""
+        options = self._options
+        return loading.load(
+            self._path,
+            options.size,
+            options.channels,
+            options.augmentation,
+            workspace,
+            like,
+            progress,
+        )
+
+    def settings(
+        self, dataset: Dataset, architecture: str, seed: int, epochs: int | None = None
+    ) -> TrainConfig:
+        """The plan for as many examples; without early stop for a given number of epochs."""
+        spec = self.input_spec(dataset, architecture)
+        config = plan(len(dataset.train), spec, len(dataset.class_names), architecture, seed)
+        return config if epochs is None else replace(config, epochs=epochs, patience=None)
+
+    def input_spec(self, dataset: Dataset, architecture: str) -> InputSpec:
+        """The input that was chosen when the data was looked through."""
+        return dataset.spec
+
+    def stream(
+        self,
+        dataset: Dataset,
+        spec: InputSpec,
+        architecture: str,
+        config: TrainConfig,
+        workspace: Workspace,
+        say: Say,
+    ) -> AugmentedStream:
+        """The training part, augmented batch by batch."""
+        augment = AUGMENTATIONS[dataset.preprocessing.reads][dataset.augmentation]
+        return AugmentedStream(dataset, spec, config, augment)
+
+    def checks(self, dataset: Dataset, spec: InputSpec, seed: int) -> Labelled:
+        """The validation part; where it is small, augmented copies behind it."""
+        return _validation(dataset, spec, seed + seeds.CHECKS)
+
+    def finish(self, trained: Trained, dataset: Dataset, say: Say) -> Trained:
+        """The network as it is."""
+        return trained
+
+    def calibration(self, trained: Trained, dataset: Dataset) -> CalibrationSet:
+        """The validation part, as `checks` with other draws."""
+        seed = trained.config.seed + seeds.CALIBRATION
+        scored = _validation(dataset, trained.input, seed)
+        return CalibrationSet(scored, KEPT, smoothing=1 / (len(dataset.validation) + 2))
+
+    def quantization_samples(self, trained: Trained, dataset: Dataset) -> NDArray[np.uint8]:
+        """The first examples of the training part, which is shuffled."""
+        return dataset.tensors(dataset.train[:QUANTIZATION_SAMPLES], trained.input)
+
+
+def _validation(dataset: Dataset, spec: InputSpec, seed: int) -> Labelled:
+    plain = dataset.labelled(dataset.validation, spec)
+    copies = min(CHECK_COPIES, CHECK_EXAMPLES // len(plain.labels))
+    augment = AUGMENTATIONS[dataset.preprocessing.reads][dataset.augmentation]
+    more = augmented(plain.tensors, augment, copies, seed)
+    tensors = np.concatenate([plain.tensors, more])
+    return Labelled(tensors, np.tile(plain.labels, copies + 1))

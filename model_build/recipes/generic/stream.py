@@ -1,0 +1,84 @@
+"""Batches of prepared tensors, each augmented anew."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from edge_runtime.bundle.spec import InputSpec
+
+from ...data.dataset import Dataset
+from ...data.inspection import UNBALANCED
+from ...data.split import Indices
+from ...training.config import TrainConfig
+from ...training.stream import one_hot
+from .augmentation import Augment
+
+SHOWN = 256
+"""Examples that an epoch shows at least: less data is shown several times, each time augmented
+anew, so that a few epochs of it are not a few steps."""
+_DRAWS = 4
+"""Random draws of an augmentation, each with a seed of its own."""
+
+
+class AugmentedStream:
+    """The training part in another order each epoch, read ahead while the network trains."""
+
+    def __init__(
+        self, dataset: Dataset, spec: InputSpec, config: TrainConfig, augment: Augment
+    ) -> None:
+        self._dataset, self._spec, self._augment = dataset, spec, augment
+        self._positions, self._seed = dataset.train, config.seed
+        self._size = min(config.batch_size, len(dataset.train))
+        self._passes = passes(len(dataset.train))
+        self.steps_per_epoch = self._passes * len(dataset.train) // self._size
+        labels, classes = dataset.labels[dataset.train], len(dataset.class_names)
+        weights = class_weights(labels, classes)[labels]
+        self._targets = one_hot(labels, classes, config.label_smoothing) * weights[:, None]
+        self._order = lru_cache(2)(self._shuffled)
+
+    def batches(self, first: int, last: int) -> Any:
+        """See Stream."""
+        shape = (self._size, *self._spec.shape)
+        classes = self._targets.shape[1]
+
+        def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            tensors, targets = tf.numpy_function(self._read, [step], (tf.uint8, tf.float32))
+            images = tf.cast(tf.ensure_shape(tensors, shape), tf.float32)
+            seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(_DRAWS * step, tf.int32)])
+            return self._augment(images, seed), tf.ensure_shape(targets, (self._size, classes))
+
+        steps = self.steps_per_epoch
+        return tf.data.Dataset.range(first * steps, last * steps).map(load).prefetch(4)
+
+    def _read(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        epoch, place = divmod(int(step), self.steps_per_epoch)
+        chosen = self._order(epoch)[place * self._size : (place + 1) * self._size]
+        tensors = self._dataset.tensors(self._positions[chosen], self._spec)
+        return tensors, self._targets[chosen]
+
+    def _shuffled(self, epoch: int) -> Indices:
+        rng = np.random.default_rng([self._seed, epoch])
+        count = len(self._positions)
+        return np.concatenate([rng.permutation(count) for _ in range(self._passes)])
+
+
+def passes(count: int) -> int:
+    """How often an epoch shows each of `count` examples."""
+    return max(1, round(SHOWN / count))
+
+
+def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """(classes,) weights of the examples of each class, 1 on average; rarer classes weigh more,
+    but none ten times as much as another.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    if counts.max() <= UNBALANCED * counts.min():
+        return np.ones(classes, np.float32)
+    weights = 1 / np.maximum(counts, counts.max() / 10)
+    scaled: NDArray[np.float32] = (weights * len(labels) / (weights * counts).sum()).astype("f4")
+    return scaled

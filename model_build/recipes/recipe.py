@@ -1,0 +1,85 @@
+"""What a recipe is: all that differs between one kind of data and another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.bundle.spec import InputSpec, ModelSpec
+
+from ..calibration import CalibrationSet
+from ..data.dataset import Dataset, Labelled
+from ..training.config import TrainConfig
+from ..training.history import Trained
+from ..training.stream import Stream
+from ..training.workspace import Workspace
+
+Say = Callable[[str], object]
+"""Called with a line for a person."""
+
+
+@dataclass(frozen=True)
+class CardText:
+    """What a model card says of the data's recipe."""
+
+    fitted: str
+    """What the temperature was fitted on."""
+    kept: str
+    """What the minimum score keeps and refuses; `str.format` fills in the calibration."""
+    limits: str
+    """What the model is not for."""
+
+
+class Recipe(Protocol):
+    """How a classifier of one kind of data is made; the trainer and the exports know none."""
+
+    default_architecture: str
+    card: CardText
+
+    def load(
+        self,
+        workspace: Workspace,
+        like: ModelSpec | None = None,
+        progress: Callable[[int, int], object] = lambda done, total: None,
+    ) -> Dataset:
+        """The examples, looked through and divided.
+
+        workspace: where prepared tensors are kept for a later run. like: the model whose input
+        the tensors are to fit; None chooses one that suits the data. progress: called with how
+        many examples were looked at, and of how many. Raises BuildError.
+        """
+
+    def settings(
+        self, dataset: Dataset, architecture: str, seed: int, epochs: int | None = None
+    ) -> TrainConfig:
+        """The settings that suit the data. epochs: as many, without stopping early."""
+
+    def input_spec(self, dataset: Dataset, architecture: str) -> InputSpec:
+        """The input of a model of that architecture."""
+
+    def stream(
+        self,
+        dataset: Dataset,
+        spec: InputSpec,
+        architecture: str,
+        config: TrainConfig,
+        workspace: Workspace,
+        say: Say,
+    ) -> Stream:
+        """What training shows, epoch after epoch."""
+
+    def checks(self, dataset: Dataset, spec: InputSpec, seed: int) -> Labelled:
+        """Examples of the validation part that every epoch is measured on."""
+
+    def finish(self, trained: Trained, dataset: Dataset, say: Say) -> Trained:
+        """The trained network with all that is added to it afterwards."""
+
+    def calibration(self, trained: Trained, dataset: Dataset) -> CalibrationSet:
+        """What the temperature and the minimum score are set on."""
+
+    def quantization_samples(self, trained: Trained, dataset: Dataset) -> NDArray[np.uint8]:
+        """(N, height, width, channels) tensors that set the ranges of the int8 files."""

@@ -1,0 +1,25 @@
+"""The recipe for what a user names with `--data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import BuildError
+from .digits.recipe import DigitsRecipe
+from .generic.recipe import DataOptions, GenericRecipe
+from .recipe import Recipe
+
+BUILT_IN = {"digits": DigitsRecipe()}
+"""Data sets that are known by name."""
+
+
+def recipe_for(data: str, options: DataOptions = DataOptions()) -> Recipe:
+    """The recipe of a built-in data set, or of the data at a path.
+
+    Raises BuildError for options that a built-in data set does not take.
+    """
+    if data not in BUILT_IN:
+        return GenericRecipe(Path(data), options)
+    if options != DataOptions():
+        raise BuildError(f"--size, --channels and --augment are for data other than the {data}")
+    return BUILT_IN[data]
