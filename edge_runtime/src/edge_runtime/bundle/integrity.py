@@ -1,4 +1,4 @@
-"""Files that are whole: read within bounds, and a manifest sealed by its own hash."""
+"""A bundle's files read within bounds, and the hash that closes a manifest."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import hashlib
 import json
 import os
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError
+from ..system.regular_files import NotRegularError, TooLargeError, open_regular, read_bounded
 
 MAX_FILE_BYTES = (2 << 30) - 1
 """The largest file of a bundle that is read; no ONNX file can be larger."""
@@ -21,10 +21,10 @@ _SEALED = re.compile(rb'\A(.*\n  "manifest_sha256": ")([0-9a-f]{64})"\n}\n\Z', r
 
 
 def sealed(data: Mapping[str, Any]) -> str:
-    """A manifest's JSON text, closed by the SHA-256 of everything before it.
+    """A manifest's JSON text, whose last line is the SHA-256 of everything before it.
 
-    The hash is of the bytes up to and with the quote in front of it. It protects against
-    accident; whoever changes a manifest on purpose can seal it again.
+    The hash is of all bytes up to and including the quote in front of it. It detects damage;
+    whoever changes a manifest on purpose can compute it again.
     """
     rest = {key: value for key, value in data.items() if key != "manifest_sha256"}
     text = json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False)
@@ -51,17 +51,15 @@ def check_seal(raw: bytes, where: str) -> None:
 def read_file(path: Path, limit: int) -> bytes:
     """The bytes of a regular file of at most `limit` bytes. Raises BundleError."""
     try:
-        # Without O_NONBLOCK, opening a named pipe would wait for a writer.
-        handle = os.open(
-            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        )
-        with open(handle, "rb") as source:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
-                raise BundleError(f"{path}: is not a regular file")
-            if found.st_size > limit:
-                raise BundleError(f"{path}: has {found.st_size} bytes, expected at most {limit}")
-            return source.read()
+        descriptor = open_regular(path)
+        try:
+            return read_bounded(descriptor, limit)
+        finally:
+            os.close(descriptor)
+    except NotRegularError:
+        raise BundleError(f"{path}: is not a regular file") from None
+    except TooLargeError as error:
+        raise BundleError(f"{path}: has {error.size} bytes, expected at most {limit}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise BundleError(f"{path}: cannot be read ({reason})") from None

@@ -1,32 +1,30 @@
-"""Opening files for reading: regular ones only, within bounds; errors with a status."""
+"""Reading input files: regular ones only, within bounds; every failure has a status."""
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import InputError, one_line
+from ..system.regular_files import NotRegularError, TooLargeError, open_regular, read_bounded
 
 MAX_PIXELS = 64_000_000
 """Width times height above which an image is refused as `too_large`: 192 MB as RGB. Of a sound,
 samples times channels; of a series, values."""
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 T = TypeVar("T")
 
 
 def from_file(path: str | os.PathLike[str], read: Callable[[int], T]) -> T:
-    """What `read` makes of a regular file, given as a descriptor that is closed afterwards.
+    """Open a regular file, call `read` with its descriptor and return what that returns.
 
-    Raises InputError with its status; the InputErrors of `read` pass.
+    The descriptor is closed afterwards. Raises InputError with its status when the file cannot be
+    read; the InputErrors of `read` pass.
     """
     try:
-        _refuse_special(os.stat(path).st_mode)
-        descriptor = os.open(path, _READ)
+        descriptor = open_regular(path)
         try:
-            _refuse_special(os.fstat(descriptor).st_mode)  # it may have been replaced
             return read(descriptor)
         finally:
             os.close(descriptor)
@@ -34,25 +32,22 @@ def from_file(path: str | os.PathLike[str], read: Callable[[int], T]) -> T:
         raise InputError("not_found", "no such file") from None
     except PermissionError:
         raise InputError("permission", "not allowed to read it") from None
+    except IsADirectoryError:
+        raise InputError("not_a_file", "a folder") from None
+    except NotRegularError:
+        raise InputError("not_a_file", "not a regular file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise InputError("unreadable", one_line(error)) from None
-
-
-def _refuse_special(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-        raise InputError("not_a_file", kind)
 
 
 def file_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """The bytes of a regular file of at most `limit` bytes. Raises InputError with its status."""
 
     def read(descriptor: int) -> bytes:
-        size = os.fstat(descriptor).st_size
-        if size > limit:
-            raise InputError("too_large", f"{size} bytes are more than {limit}")
-        with open(descriptor, "rb", closefd=False) as stream:
-            return stream.read(limit)
+        try:
+            return read_bounded(descriptor, limit)
+        except TooLargeError as error:
+            raise InputError("too_large", f"{error.size} bytes are more than {limit}") from None
 
     return from_file(path, read)
 
