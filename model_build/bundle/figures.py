@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.bundle.spec import ModelSpec
 from edge_runtime.inputs.files import MAX_PIXELS
-from edge_runtime.preprocessing.readers import reader
+from edge_runtime.preprocessing.readers import reader_class
 
 from ..training.history import Epoch
 from ..training.metrics import reliability
@@ -117,7 +117,7 @@ def draw_golden(path: Path, golden: Path, spec: ModelSpec) -> None:
     figure = Figure(figsize=(len(vectors) * wide, 2.5), layout="constrained")
     rows = figure.subplots(2, len(vectors), squeeze=False)
     for vector, above, below in zip(vectors, *rows, strict=True):
-        found = reader(reads).decode(golden / vector["image"], MAX_PIXELS)
+        found = reader_class(reads).decode(golden / vector["image"], MAX_PIXELS)
         if reads == "image":
             above.imshow(found, cmap="gray", vmin=0, vmax=255)
         else:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.spec import InputSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import Preprocessing
+from edge_runtime.bundle.spec import InputSpec
 
 from .sources.base import Examples, Finding
 from .split import Indices

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import InputError
-from edge_runtime.bundle.spec import MAX_LENGTH, InputSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import MAX_LENGTH, Fit, LogMel, Preprocessing, Series
+from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.inputs.formats import PLURALS
 from edge_runtime.preprocessing.log_mel import filterbank
 
@@ -78,7 +79,7 @@ def _images(
     scale = (size or min(SIDE, max(height, width))) / max(height, width)
     high, wide = (max(MIN_SIDE, round(side * scale)) for side in (height, width))
     coloured = sum(colours) > 0.05 * len(sample)
-    return InputSpec(high, wide, channels or (3 if coloured else 1)), Preprocessing("fit")
+    return InputSpec(high, wide, channels or (3 if coloured else 1)), Fit()
 
 
 def _is_coloured(pixels: Any) -> bool:
@@ -97,9 +98,7 @@ def _sounds(sample: list[Any]) -> tuple[InputSpec, Preprocessing]:
     seconds = float(np.quantile([len(sound.samples) / sound.rate for sound in sample], 0.95))
     hop = min(window, max(rate // 100, math.ceil(seconds * rate / WINDOWS)))
     width = min(2 * WINDOWS, max(16, math.ceil((seconds * rate - window) / hop) + 1))
-    how = Preprocessing(
-        "log_mel", sample_rate=rate, window=window, hop=hop, low_hz=20.0, high_hz=rate / 2
-    )
+    how = LogMel(sample_rate=rate, window=window, hop=hop, low_hz=20.0, high_hz=rate / 2)
     bands = BANDS
     while not filterbank(bands, how).any(axis=1).all():
         bands -= 1
@@ -128,14 +127,11 @@ def _series(sample: list[Any]) -> tuple[InputSpec, Preprocessing]:
     if normal.mean() > 0.9:
         limit = float(np.clip(np.ceil(np.abs(values).max() + 0.5), 2, 10))
         bounds = (limit,) * spec.channels
-        how = Preprocessing(
-            "series", normalise="each", low=tuple(-bound for bound in bounds), high=bounds
-        )
+        how = Series(normalise="each", low=tuple(-bound for bound in bounds), high=bounds)
         return spec, how
     low, high = np.quantile(values, [0.001, 0.999], axis=(0, 1))
     margin = 0.1 * (high - low) + 1e-6 * np.maximum(1, np.abs(high))
-    return spec, Preprocessing(
-        "series",
+    return spec, Series(
         normalise="none",
         low=tuple((low - margin).tolist()),
         high=tuple((high + margin).tolist()),

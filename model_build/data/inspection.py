@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import InputError
-from edge_runtime.bundle.spec import InputSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import Preprocessing
+from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.inputs.formats import PLURALS
-from edge_runtime.preprocessing.readers import reader
+from edge_runtime.preprocessing.readers import reader_of
 from edge_runtime.system.cpus import available_cpus
 
 from ..errors import BuildError
@@ -72,15 +73,14 @@ def look(
 def _look(
     examples: Examples, place: int, spec: InputSpec, how: Preprocessing, store: TensorStore
 ) -> Seen:
-    kind = reader(how.reads)
+    reader = reader_of(spec, how)
     try:
         example = examples[place]
-        tensor = kind.locate(example, spec, how)
+        tensor = reader.tensor(example)
     except InputError as error:
         return Seen(error=f"{error.status}: {error}")
-    if tensor is None:
+    if how.knows_blank and not tensor.any():
         return Seen(error="blank: shows nothing")
-    tensor = kind.stack([tensor], spec, how)[0]
     store.write(place, tensor)
     digest = hashlib.blake2b(tensor.tobytes(), digest_size=16).digest()
     flat = bool(tensor.min() == tensor.max())

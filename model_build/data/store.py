@@ -11,8 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.spec import InputSpec, Preprocessing
-from edge_runtime.preprocessing.readers import reader
+from edge_runtime.bundle.preprocessing import Preprocessing
+from edge_runtime.bundle.spec import InputSpec
+from edge_runtime.preprocessing.readers import reader_of
 
 from .sources.base import Examples
 from .split import Indices
@@ -33,9 +34,8 @@ class MemoryStore:
 
     def tensors(self, positions: Indices, spec: InputSpec) -> NDArray[np.uint8]:
         """(len(positions), height, width, channels) uint8."""
-        kind, how = reader(self._preprocessing.reads), self._preprocessing
-        located = [kind.locate(self._examples[i], spec, how) for i in positions]
-        return kind.stack(located, spec, how)
+        reader = reader_of(spec, self._preprocessing)
+        return reader.batch([reader.prepare(self._examples[i]) for i in positions])
 
 
 class TensorStore:

@@ -13,11 +13,12 @@ import pytest
 
 from edge_runtime import BundleError, EdgeRuntimeError, Prediction, Result, Score
 from edge_runtime.bundle.manifest import BundleFile, Manifest
-from edge_runtime.bundle.spec import InputSpec, ModelSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import Crop, Fit, Ink, LogMel, Preprocessing, Series, Stretch
+from edge_runtime.bundle.spec import InputSpec, ModelSpec
 from edge_runtime.errors import OutputError
 from edge_runtime.output.formats import Format, Sink, written
 from edge_runtime.output.resume import Kept, Terms, keep
-from edge_runtime.preprocessing.image import prepare
+from edge_runtime.preprocessing.readers import reader_of
 
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
@@ -34,14 +35,14 @@ def text(**more: object) -> object:
 
 preprocessings = st.one_of(
     st.builds(
-        Preprocessing,
-        kind=st.just("ink"),
+        Ink,
         max_stretch=st.floats(1, 100),
         spread=st.floats(0, 1),
         reach=st.floats(0.1, 100),
     ),
-    st.builds(Preprocessing, kind=st.just("fit"), fill=st.integers(0, 255)),
-    st.builds(Preprocessing, kind=st.sampled_from(["crop", "stretch"])),
+    st.builds(Fit, fill=st.integers(0, 255)),
+    st.builds(Crop),
+    st.builds(Stretch),
 )
 inputs = st.builds(
     InputSpec,
@@ -53,8 +54,7 @@ inputs = st.builds(
 sounds = st.tuples(
     st.builds(InputSpec, height=st.integers(1, 99), width=st.integers(1, 99), name=text()),
     st.builds(
-        Preprocessing,
-        kind=st.just("log_mel"),
+        LogMel,
         sample_rate=st.integers(16_000, 384_000),
         window=st.integers(400, 65_536),
         hop=st.integers(1, 400),
@@ -69,7 +69,7 @@ sounds = st.tuples(
 def series(bounds: list[tuple[float, float]], width: int, normalise: str) -> object:
     """The input and the preprocessing of that many values, with a (low, high) for each channel."""
     low, high = (tuple(column) for column in zip(*bounds, strict=True))
-    how = Preprocessing("series", normalise=normalise, low=low, high=high)
+    how = Series(normalise=normalise, low=low, high=high)
     return InputSpec(height=1, width=width, channels=len(bounds)), how
 
 
@@ -257,9 +257,9 @@ def test_any_pixels_become_a_tensor_of_the_models_shape(
     full = (*shape, 3) if colour else shape
     pixels = np.random.default_rng(seed).integers(0, levels, full).astype(np.uint8)
     try:
-        tensor = prepare(pixels, spec, preprocessing)
+        tensor = reader_of(spec, preprocessing).tensor(pixels)
     except EdgeRuntimeError:
         pytest.fail("an image of one pixel or more was refused")
     assert tensor.shape == spec.shape
     assert tensor.dtype == np.uint8
-    assert np.array_equal(tensor, prepare(pixels.copy(), spec, preprocessing))
+    assert np.array_equal(tensor, reader_of(spec, preprocessing).tensor(pixels.copy()))

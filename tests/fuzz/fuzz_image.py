@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of decode and prepare, with atheris (the `fuzz` extra).
+"""Coverage-guided fuzzing of image decoding and preprocessing, with atheris (the `fuzz` extra).
 
     python -m tests.fuzz.fuzz_image [CORPUS_DIR] [-max_total_time=300] [libFuzzer's other options]
 
@@ -14,15 +14,16 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
-    from edge_runtime.bundle.spec import InputSpec, Preprocessing
+    from edge_runtime.bundle.preprocessing import Crop, Fit, Ink, Stretch
+    from edge_runtime.bundle.spec import InputSpec
     from edge_runtime.errors import ImageError
     from edge_runtime.inputs.image import decode, ignore_decoder_warnings
-    from edge_runtime.preprocessing.image import prepare
+    from edge_runtime.preprocessing.readers import reader_of
 
 from ..campaigns.mutate_images import mended, mutants
 
 INPUT = InputSpec(height=16, width=16)
-KINDS = [Preprocessing(kind) for kind in ("ink", "fit", "crop", "stretch")]
+READERS = [reader_of(INPUT, how) for how in (Ink(), Fit(), Crop(), Stretch())]
 STATUSES = {"empty", "wrong_kind", "not_an_image", "corrupt", "too_large"}
 
 
@@ -30,7 +31,7 @@ def one_input(data: bytes) -> None:
     refused, tensor = None, None
     try:
         pixels = decode(mended(data), max_pixels=1_000_000)
-        tensor = prepare(pixels, INPUT, KINDS[len(data) % len(KINDS)])
+        tensor = READERS[len(data) % len(READERS)].tensor(pixels)
     except ImageError as error:  # which would keep the image in memory, with its traceback
         refused = (error.status, str(error))
     if refused is not None:

@@ -20,7 +20,8 @@ with atheris.instrument_imports():
     from edge_runtime.bundle.integrity import sealed
     from edge_runtime.bundle.manifest import Manifest
     from edge_runtime.bundle.onnx_weights import external_data
-    from edge_runtime.bundle.spec import ModelSpec, Preprocessing
+    from edge_runtime.bundle.preprocessing import LogMel, Series
+    from edge_runtime.bundle.spec import ModelSpec
     from edge_runtime.errors import BundleError
 
 BUNDLE = Path(__file__).parents[2] / "exported" / "digits"
@@ -67,8 +68,8 @@ def main() -> None:
             seed = json.dumps(small | {"preprocessing": parameters})
             (folders[0] / f"seed-{kind}").write_text(seed)
         signals = {
-            Preprocessing("log_mel"): {"height": 40, "width": 98},
-            Preprocessing("series"): {"height": 1, "width": 150},
+            LogMel(): {"height": 40, "width": 98},
+            Series(): {"height": 1, "width": 150},
         }
         for how, shape in signals.items():
             seed = json.dumps(

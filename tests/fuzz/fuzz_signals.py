@@ -13,34 +13,36 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
-    from edge_runtime.bundle.spec import InputSpec, Preprocessing
+    from edge_runtime.bundle.preprocessing import LogMel, Series
+    from edge_runtime.bundle.spec import InputSpec
     from edge_runtime.errors import InputError
-    from edge_runtime.preprocessing import series, sound
+    from edge_runtime.preprocessing.readers import reader_of
 
 from ..campaigns.attack_signals import contents
 
-HOW = {
-    sound: (
+READERS = [
+    reader_of(
         InputSpec(height=8, width=10),
-        Preprocessing("log_mel", sample_rate=8000, window=256, hop=128, high_hz=4000.0),
+        LogMel(sample_rate=8000, window=256, hop=128, high_hz=4000.0),
     ),
-    series: (InputSpec(height=1, width=50), Preprocessing("series")),
-}
+    reader_of(InputSpec(height=1, width=50), Series()),
+]
 STATUSES = {"empty", "wrong_kind", "wrong_shape", "corrupt", "too_large"}
 
 
 def one_input(data: bytes) -> None:
-    for module, (spec, how) in HOW.items():
+    for reader in READERS:
         refused, tensor = None, None
         try:
-            tensor = module.locate(module.decode(data, 100_000), spec, how)
+            tensor = reader.tensor(reader.decode(data, 100_000))
         except InputError as error:
             refused = (error.status, str(error))
         if refused is not None:
             assert refused[0] in STATUSES | {"not_a_sound", "not_a_series"}, refused
             assert "\n" not in refused[1], refused
-        elif tensor is not None:
-            assert tensor.shape == spec.shape
+        else:
+            assert tensor is not None
+            assert tensor.shape == reader.spec.shape
             assert tensor.dtype == "uint8"
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from edge_runtime import Classifier
 from edge_runtime.bundle.manifest import BundleFile, Manifest
-from edge_runtime.bundle.spec import InputSpec, ModelSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import LogMel, Series
+from edge_runtime.bundle.spec import InputSpec, ModelSpec
 
 RATE = 8000
 SOUNDS = ModelSpec(
@@ -26,16 +27,14 @@ SOUNDS = ModelSpec(
     version="1",
     labels=("low", "high"),
     input=InputSpec(height=24, width=30, name="sound"),
-    preprocessing=Preprocessing(
-        "log_mel", sample_rate=RATE, window=256, hop=128, low_hz=50.0, high_hz=4000.0
-    ),
+    preprocessing=LogMel(sample_rate=RATE, window=256, hop=128, low_hz=50.0, high_hz=4000.0),
 )
 SERIES = ModelSpec(
     name="slopes",
     version="1",
     labels=("rise", "fall"),
     input=InputSpec(height=1, width=50, name="series"),
-    preprocessing=Preprocessing("series"),
+    preprocessing=Series(),
 )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.inputs.files import MAX_PIXELS
-from edge_runtime.preprocessing.readers import reader
+from edge_runtime.preprocessing.readers import reader_class
 
 Part = Literal["", "train", "validation", "test"]
 """Where the data's owner put an example; "" leaves it to the split."""
@@ -73,7 +73,7 @@ class Files:
 
     def __getitem__(self, position: int, /) -> Any:
         """Pixels, a Sound, or values. Raises edge_runtime.InputError."""
-        return reader(self.reads).decode(self.source(position), MAX_PIXELS)
+        return reader_class(self.reads).decode(self.source(position), MAX_PIXELS)
 
     def source(self, position: int) -> str:
         """Its path."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.spec import InputSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import Ink
+from edge_runtime.bundle.spec import InputSpec
 
 from ...data.dataset import Dataset
 from ...data.sources.base import Arrays
@@ -40,7 +41,7 @@ def digits_dataset(
 ) -> Dataset:
     """The digits with a given split; the validation part is drawn from `train`."""
     train, validation = shuffled(train, VALIDATION_SHARE, labels[train])
-    examples, preprocessing = Arrays([("digits", images)]), Preprocessing("ink")
+    examples, preprocessing = Arrays([("digits", images)]), Ink()
     return Dataset(
         name="digits",
         about="scikit-learn's handwritten digits, 1,797 images of 8x8",

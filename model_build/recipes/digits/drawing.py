@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.spec import Preprocessing
+from edge_runtime.bundle.preprocessing import Ink
 from edge_runtime.preprocessing.ink.crop import fit_ink
 
 from .strokes import PAD, Floats, Strokes, pen_levels, strokes_from_counts
@@ -156,7 +156,7 @@ def _each(values: NDArray[np.floating]) -> Floats:
 def fit_canvases(
     canvases: Floats,
     settings: Settings,
-    preprocessing: Preprocessing,
+    preprocessing: Ink,
     side: int,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
@@ -235,7 +235,7 @@ class StrokeDigits:
         counts: NDArray[np.floating],
         labels: NDArray[np.int64],
         tensors: NDArray[np.uint8],
-        preprocessing: Preprocessing,
+        preprocessing: Ink,
         settings: Settings = Settings(),
     ) -> None:
         """counts: (N, 8, 8), 0 to 16; labels: (N,) the digits; tensors: (N, side, side, 1) uint8,

@@ -20,7 +20,8 @@ from edge_runtime.bundle.manifest import (
     Manifest,
     read_verified,
 )
-from edge_runtime.bundle.spec import InputSpec, ModelSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import Crop, Fit, Ink, LogMel, Preprocessing, Series, Stretch
+from edge_runtime.bundle.spec import InputSpec, ModelSpec
 
 from ...support.helpers import edit_manifest, flip_byte
 
@@ -28,13 +29,13 @@ WHERE = "some/manifest.json"
 TEXT = (BUILT_IN / "manifest.json").read_text("utf-8")
 
 PREPROCESSINGS = [
-    Preprocessing("ink", max_stretch=3.5),
-    Preprocessing("fit", fill=255),
-    Preprocessing("crop"),
-    Preprocessing("stretch"),
-    Preprocessing("log_mel", sample_rate=8000, window=256, hop=80, high_hz=4000.0, range_db=60.0),
-    Preprocessing("series", low=(-4.0, 0.0), high=(4.0, 1e300)),
-    Preprocessing("series", normalise="none", low=(-1.5, 0.0), high=(2.5, 9.0)),
+    Ink(max_stretch=3.5),
+    Fit(fill=255),
+    Crop(),
+    Stretch(),
+    LogMel(sample_rate=8000, window=256, hop=80, high_hz=4000.0, range_db=60.0),
+    Series(low=(-4.0, 0.0), high=(4.0, 1e300)),
+    Series(normalise="none", low=(-1.5, 0.0), high=(2.5, 9.0)),
 ]
 SHAPES = {
     "image": InputSpec(height=28, width=20, channels=3, name="x"),
@@ -69,8 +70,8 @@ def test_a_manifest_and_onnx_metadata_carry_the_whole_spec(preprocessing: Prepro
 
 
 def test_only_the_parameters_of_its_kind_stand_in_a_preprocessing() -> None:
-    assert Preprocessing("crop").to_json() == {"kind": "crop"}
-    assert Preprocessing("fit", fill=9).to_json() == {"kind": "fit", "fill": 9}
+    assert Crop().to_json() == {"kind": "crop"}
+    assert Fit(fill=9).to_json() == {"kind": "fit", "fill": 9}
 
 
 def put(*keys: str | int, value: object) -> Callable[[Any], None]:
@@ -140,7 +141,7 @@ REFUSED = {
 
 def log_mel(**values: object) -> Callable[[Any], None]:
     """The manifest's preprocessing is `log_mel` with good values, but for these."""
-    good = Preprocessing("log_mel").to_json() | values
+    good = LogMel().to_json() | values
     return put("preprocessing", value={k: v for k, v in good.items() if v is not None})
 
 
@@ -219,7 +220,7 @@ def test_a_manifest_that_is_not_a_json_object_is_refused_in_one_line(text: bytes
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000], ids=["cut", "nested"])
 def test_metadata_that_is_not_json_is_refused(text: str) -> None:
-    metadata = spec_with(Preprocessing("crop")).to_metadata() | {"labels": text}
+    metadata = spec_with(Crop()).to_metadata() | {"labels": text}
     with pytest.raises(BundleError, match=r"^m\.onnx: its metadata is not JSON"):
         ModelSpec.from_metadata(metadata, "m.onnx")
 

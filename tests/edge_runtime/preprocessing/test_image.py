@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import ImageError
-from edge_runtime.bundle.spec import InputSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import Crop, Fit, Ink, Preprocessing, Stretch
+from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.inputs.image import decode, image_pixels, read_pixels
-from edge_runtime.preprocessing.image import prepare
+from edge_runtime.preprocessing.readers import reader_of
 
 from ...support.helpers import (
     DECODER_WARNINGS,
@@ -34,13 +35,17 @@ from ...support.helpers import (
 )
 
 Pixels = NDArray[np.uint8]
-INK = Preprocessing("ink")
+INK = Ink()
 SQUARE = InputSpec(height=16, width=16)
 
 # Ground 30, ink 220, not square, and like none of its own turns and mirror images.
 PICTURE = np.full((24, 16), 30, np.uint8)
 PICTURE[3:21, 4:7] = 220
 PICTURE[3:6, 4:13] = 220
+
+
+def prepare(pixels: Pixels, spec: InputSpec, preprocessing: Preprocessing) -> Pixels:
+    return reader_of(spec, preprocessing).tensor(pixels)
 
 
 def grey(pixels: Pixels) -> NDArray[np.int16]:
@@ -314,7 +319,7 @@ def test_an_error_about_a_path_names_it_and_a_wrong_type_is_a_type_error() -> No
     with pytest.raises(ImageError, match=r"^nowhere/at-all\.png: "):
         read_pixels("nowhere/at-all.png")
     with pytest.raises(TypeError, match="from float; give a path"):
-        read_pixels(1.5)  # type: ignore[arg-type]
+        read_pixels(1.5)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +347,7 @@ def ramp(height: int, width: int) -> Pixels:
 
 
 def test_stretch_takes_the_whole_image_to_height_by_width() -> None:
-    tensor = prepare(ramp(20, 36), InputSpec(height=10, width=6), Preprocessing("stretch"))
+    tensor = prepare(ramp(20, 36), InputSpec(height=10, width=6), Stretch())
     assert tensor.shape == (10, 6, 1)
     columns = 5 * (6 * np.arange(6) + 2.5)
     rows = 2 * np.arange(10) + 0.5
@@ -350,18 +355,18 @@ def test_stretch_takes_the_whole_image_to_height_by_width() -> None:
 
 
 def test_crop_takes_the_largest_centred_part_with_the_inputs_proportions() -> None:
-    wide = prepare(ramp(20, 40), InputSpec(height=10, width=6), Preprocessing("crop"))
+    wide = prepare(ramp(20, 40), InputSpec(height=10, width=6), Crop())
     assert wide.shape == (10, 6, 1)
     columns = 5 * (14 + 2 * np.arange(6) + 0.5)
     rows = 2 * np.arange(10) + 0.5
     assert np.abs(wide[..., 0] - (columns + rows[:, None])).max() <= 1
 
-    tall = prepare(ramp(40, 12), InputSpec(height=6, width=12), Preprocessing("crop"))
+    tall = prepare(ramp(40, 12), InputSpec(height=6, width=12), Crop())
     assert np.abs(tall[..., 0].astype(int) - ramp(40, 12)[17:23]).max() <= 1
 
 
 def test_fit_keeps_the_proportions_and_fills_the_rest() -> None:
-    fit = Preprocessing("fit", fill=7)
+    fit = Fit(fill=7)
     wide = prepare(np.full((20, 40), 200, np.uint8), InputSpec(height=10, width=6), fit)[..., 0]
     assert (wide[3:6] == 200).all()
     assert (wide[:3] == 7).all()
@@ -372,13 +377,13 @@ def test_fit_keeps_the_proportions_and_fills_the_rest() -> None:
     assert (tall[:, 7:] == 7).all()
 
 
-@pytest.mark.parametrize("kind", ["fit", "crop", "stretch"])
-def test_an_image_of_the_inputs_size_passes_unchanged(kind: str) -> None:
+@pytest.mark.parametrize("how", [Fit(), Crop(), Stretch()], ids=lambda how: how.kind)
+def test_an_image_of_the_inputs_size_passes_unchanged(how: Preprocessing) -> None:
     spec = InputSpec(height=24, width=16, channels=3)
     colour = np.stack([PICTURE, 255 - PICTURE, PICTURE // 2], axis=2)
-    assert np.array_equal(prepare(colour, spec, Preprocessing(kind)), colour)
+    assert np.array_equal(prepare(colour, spec, how), colour)
     one = InputSpec(height=24, width=16)
-    assert np.array_equal(prepare(PICTURE, one, Preprocessing(kind))[..., 0], PICTURE)
+    assert np.array_equal(prepare(PICTURE, one, how)[..., 0], PICTURE)
 
 
 def close(first: Pixels, second: Pixels, mean: float = 4.0) -> bool:
@@ -448,7 +453,7 @@ def test_only_decoders_of_the_documented_formats_are_loaded(home: Path) -> None:
     """Others cost time, and an interrupt in the middle of importing them leaves warnings."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from edge_runtime.preprocessing.image import decode\n"
+        "from edge_runtime.inputs.image import decode\n"
         f"for path in sorted(Path({str(GOLDEN)!r}).glob('?.*')): decode(path)\n"
         "print(*(m[4:-11] for m in sys.modules if m.endswith('ImagePlugin')))"
     )

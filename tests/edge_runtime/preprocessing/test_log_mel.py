@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_runtime.bundle.spec import InputSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import LogMel
+from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.preprocessing.log_mel import clip, clip_length, filterbank, log_mel
 
 from ...support.small_bundles import RATE, SOUNDS, tone
@@ -21,9 +22,7 @@ def spectrogram(samples: NDArray[np.float64], rate: int = RATE) -> NDArray[np.ui
     return log_mel(clip(samples.astype(np.float32), rate, SPEC, HOW), SPEC, HOW)
 
 
-def plain_log_mel(
-    samples: list[float], mels: int, columns: int, how: Preprocessing
-) -> list[list[float]]:
+def plain_log_mel(samples: list[float], mels: int, columns: int, how: LogMel) -> list[list[float]]:
     """Levels before rounding, [band][column], from the definitions, without numpy."""
     size = 1
     while size < how.window:
@@ -69,8 +68,7 @@ def plain_log_mel(
 
 @pytest.mark.parametrize(("window", "hop"), [(64, 32), (50, 50), (63, 1)])
 def test_it_is_what_a_plain_computation_gives(window: int, hop: int) -> None:
-    how = Preprocessing(
-        *("log_mel", 2.0, 0.6, 1.95, 0),
+    how = LogMel(
         **{"sample_rate": 1000, "window": window, "hop": hop},
         **{"low_hz": 30.0, "high_hz": 450.0, "range_db": 60.0},
     )
@@ -109,7 +107,7 @@ def test_silence_is_blank_whatever_its_level() -> None:
     for silence in (np.zeros(4000), np.ones(4000), np.full(9, -0.3), noise * 1e-6):
         assert spectrogram(silence) is None
     assert spectrogram(noise * 1e-3) is not None
-    hears_all = Preprocessing("log_mel", sample_rate=RATE, high_hz=4000.0, silence_db=-200.0)
+    hears_all = LogMel(sample_rate=RATE, high_hz=4000.0, silence_db=-200.0)
     spec = InputSpec(height=20, width=20)
     for samples, blank in ((np.zeros(4000), True), (noise * 1e-6, False)):
         part = clip(samples.astype(np.float32), RATE, spec, hears_all)
@@ -119,9 +117,7 @@ def test_silence_is_blank_whatever_its_level() -> None:
 def test_a_full_sine_is_at_zero_decibels() -> None:
     sine = np.sin(2 * np.pi * 1000 * np.arange(clip_length(SPEC, HOW)) / RATE)
     for level, blank in ((0.0, False), (-4.0, False), (-8.0, True)):
-        how = Preprocessing(
-            "log_mel", sample_rate=RATE, window=256, hop=128, high_hz=4000.0, silence_db=-6.0
-        )
+        how = LogMel(sample_rate=RATE, window=256, hop=128, high_hz=4000.0, silence_db=-6.0)
         assert (log_mel(sine * 10 ** (level / 20), SPEC, how) is None) == blank
 
 

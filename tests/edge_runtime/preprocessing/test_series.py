@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier, InputError
-from edge_runtime.bundle.spec import UNKNOWN, InputSpec, Preprocessing
-from edge_runtime.preprocessing.series import decode, locate
+from edge_runtime.bundle.preprocessing import Series
+from edge_runtime.bundle.spec import UNKNOWN, InputSpec
+from edge_runtime.inputs.npy import decode
+from edge_runtime.preprocessing.series import SeriesReader
 
 from ...support.small_bundles import npy, rise, series_bundle
 
@@ -49,23 +51,23 @@ def test_the_levels_are_those_that_are_declared() -> None:
     """Of two channels: the first normalised by hand, the second does not change."""
     values = np.array([[1.0, 5], [2, 5], [3, 5], [6, 5]])
     spec = InputSpec(height=1, width=4, channels=2)
-    how = Preprocessing("series", low=(-2.0, -4.0), high=(2.0, 4.0))
+    how = Series(low=(-2.0, -4.0), high=(2.0, 4.0))
     mean, deviation = 3.0, np.sqrt((4 + 1 + 0 + 9) / 4)
     wanted = [round((v - mean) / deviation / 4 * 255 + 127.5) for v in (1, 2, 3, 6)]
-    found = locate(values, spec, how)
+    found = SeriesReader(spec, how).prepare(values)
     assert found is not None
     assert found.shape == (1, 4, 2)
     assert found[0, :, 0].tolist() == wanted
     assert found[0, :, 1].tolist() == [128] * 4  # 127.5
-    plain = Preprocessing("series", normalise="none", low=(0.0, 5.0), high=(4.0, 10.0))
-    found = locate(values, spec, plain)
+    plain = Series(normalise="none", low=(0.0, 5.0), high=(4.0, 10.0))
+    found = SeriesReader(spec, plain).prepare(values)
     assert found is not None
     assert found[0].T.tolist() == [[64, 128, 191, 255], [0] * 4]
 
 
 def test_values_as_they_are_know_no_blank() -> None:
-    how = Preprocessing("series", normalise="none", low=(0.0,), high=(1.0,))
-    found = locate(np.zeros(5), InputSpec(height=1, width=5), how)
+    how = Series(normalise="none", low=(0.0,), high=(1.0,))
+    found = SeriesReader(InputSpec(height=1, width=5), how).prepare(np.zeros(5))
     assert found is not None
     assert not found.any()
     assert not how.knows_blank
@@ -109,8 +111,8 @@ def test_any_finite_values_become_a_tensor_without_a_warning(data: object) -> No
     flat = draw(st.lists(numbers, min_size=width * channels, max_size=width * channels))
     values = np.array(flat).reshape(width, channels)
     spec = InputSpec(height=1, width=width, channels=channels)
-    how = Preprocessing("series", low=(-4.0,) * channels, high=(4.0,) * channels)
-    found = locate(values, spec, how)
+    how = Series(low=(-4.0,) * channels, high=(4.0,) * channels)
+    found = SeriesReader(spec, how).prepare(values)
     changes = (values != values[0]).any()
     if found is None:
         assert not changes or np.ptp(values / np.abs(values).max()) < 1e-12

@@ -10,7 +10,7 @@ from PIL import Image
 
 from edge_runtime import Classifier, EdgeRuntimeError, InputError
 from edge_runtime.bundle.spec import UNKNOWN
-from edge_runtime.preprocessing.sound import decode
+from edge_runtime.inputs.wav import decode
 
 from ...support.small_bundles import RATE, sounds_bundle, tone, wav
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import Classifier
-from edge_runtime.bundle.spec import InputSpec, Preprocessing
+from edge_runtime.bundle.preprocessing import Crop, Fit, Preprocessing, Stretch
+from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.inputs.image import decode
-from edge_runtime.preprocessing.image import prepare
+from edge_runtime.preprocessing.readers import reader_of
 from edge_runtime.web.server import PAGE
 
 from ...support.helpers import GOLDEN, TIMEOUT, VECTORS, png_chunk
@@ -98,7 +99,7 @@ def test_photos_become_the_tensors_of_python_within_one_level_and_are_read_the_s
 ) -> None:
     spec, how = classifier.spec.input, classifier.spec.preprocessing
     images = list(photos(200))
-    expected = np.stack([prepare(image, spec, how) for image in images])
+    expected = np.stack([reader_of(spec, how).tensor(image) for image in images])
     tensors = prepared_by_script(tmp_path, images, spec, how)
     blank = ~expected.any(axis=(1, 2, 3))
     assert 10 <= np.count_nonzero(blank) < 60  # those without a digit, and what is refused
@@ -110,9 +111,7 @@ def test_photos_become_the_tensors_of_python_within_one_level_and_are_read_the_s
     assert change.max() < 2e-3
 
 
-@pytest.mark.parametrize(
-    "how", [Preprocessing("fit", fill=40), Preprocessing("crop"), Preprocessing("stretch")]
-)
+@pytest.mark.parametrize("how", [Fit(fill=40), Crop(), Stretch()])
 @pytest.mark.parametrize("spec", [InputSpec(24, 40, 3), InputSpec(32, 28, 1)])
 def test_images_for_other_kinds_of_preprocessing_are_placed_within_one_level(
     tmp_path: Path, spec: InputSpec, how: Preprocessing
@@ -121,7 +120,7 @@ def test_images_for_other_kinds_of_preprocessing_are_placed_within_one_level(
     sizes = [(10, 10), (24, 40), (97, 31), (31, 97), (300, 500), (501, 333), (20, 200), (1, 1)]
     images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
     images += [image[..., 0].copy() for image in images]
-    expected = np.stack([prepare(image, spec, how) for image in images])
+    expected = np.stack([reader_of(spec, how).tensor(image) for image in images])
     tensors = prepared_by_script(tmp_path, images, spec, how)
     assert difference(tensors, expected) <= 1  # Pillows differ so: 13 may go down before across
     assert np.mean(tensors == expected) > 0.95

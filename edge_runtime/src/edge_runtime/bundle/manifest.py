@@ -25,7 +25,7 @@ MAX_MANIFEST_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class BundleFile:
-    """One file of a bundle and what was measured of it."""
+    """One file of a bundle, and what was measured of it."""
 
     path: str
     """Relative to the bundle, with forward slashes."""
@@ -36,7 +36,7 @@ class BundleFile:
     precision: str | None = None
     """`fp32`, `float16` or `int8`."""
     measured: Mapping[str, float] = field(default_factory=dict)
-    """Of a model: accuracy and agreement with Keras in [0, 1], max_difference of a probability."""
+    """For a model: accuracy and agreement with Keras in [0, 1], max_difference of a probability."""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object that stands in a manifest."""
@@ -106,15 +106,16 @@ class Manifest:
         return manifest
 
     @classmethod
-    def load(cls, bundle: Path) -> Manifest:
+    def load(cls, bundle: str | os.PathLike[str]) -> Manifest:
         """Read `manifest.json` of the bundle folder. Raises BundleError."""
-        path = bundle / MANIFEST_NAME
+        path = Path(bundle) / MANIFEST_NAME
         return cls.loads(read_file(path, MAX_MANIFEST_BYTES), str(path))
 
 
 def read_model(bundle: Path, precision: str) -> tuple[Manifest, Path, bytes]:
-    """A bundle's manifest and its ONNX file of that precision: where it stands and its bytes,
-    whose hash has been checked. Raises BundleError.
+    """Read a bundle's manifest and its ONNX file of that precision, and check the file's hash.
+
+    Returns (manifest, path of the ONNX file, its bytes). Raises BundleError.
     """
     manifest = Manifest.load(bundle)
     file = manifest.find("onnx", precision)
@@ -144,7 +145,7 @@ def read_verified(bundle: Path, file: BundleFile) -> bytes:
 
 
 def check_labels(bundle: Path, manifest: Manifest) -> None:
-    """Check that labels.txt, for hosts that read no JSON, is whole and says the same labels.
+    """Check that labels.txt, for hosts that read no JSON, is whole and has the manifest's labels.
 
     A device may lack the file. Raises BundleError.
     """
@@ -159,7 +160,7 @@ def check_labels(bundle: Path, manifest: Manifest) -> None:
 
 
 def labels_text(labels: Iterable[str]) -> str:
-    """What labels.txt holds: a label a line, in the order of the model's output."""
+    """The text of labels.txt: one label per line, in the order of the model's output."""
     return "".join(f"{label}\n" for label in labels)
 
 

@@ -230,7 +230,7 @@ def _time_steps(
     classifiers: dict[str, Classifier], files: Sequence[str], seconds: float
 ) -> list[Step]:
     classifier = next(iter(classifiers.values()))
-    reader, spec, how = classifier.reader, classifier.spec.input, classifier.spec.preprocessing
+    reader = classifier.reader
     decoding: list[int] = []
     preparing: list[int] = []
     running: dict[str, list[int]] = {precision: [] for precision in classifiers}
@@ -240,7 +240,7 @@ def _time_steps(
         start = now()
         found = reader.decode(file, MAX_PIXELS)
         decoded = now()
-        tensors = reader.stack([reader.locate(found, spec, how)], spec, how)
+        tensors = reader.batch([reader.prepare(found)])
         prepared = now()
         decoding.append(decoded - start)
         preparing.append(prepared - decoded)

@@ -17,18 +17,18 @@ from ..system.workers import chunked, shared_out, work_in_order, worth_workers
 from .results import Prediction, Result
 
 if TYPE_CHECKING:
-    from ..preprocessing.readers import Reader
+    from ..preprocessing.base import Reader
 
 
 class BatchClassifier(Protocol):
-    """What of a Classifier the files of a batch need."""
+    """The part of a Classifier that this module uses."""
 
     arguments: dict[str, Any]
     spec: ModelSpec
 
     @property
     def reader(self) -> Reader:
-        """How the model's inputs are read."""
+        """Decodes files and makes the model's input tensors of them."""
 
     def read_tensors(self, tensors: NDArray[np.uint8]) -> list[Prediction]:
         """Predictions of (N, height, width, channels) uint8."""
@@ -43,25 +43,25 @@ def classify_chunk(
     max_pixels: int = MAX_PIXELS,
     source: Callable[[str], str | bytes] = str,
 ) -> list[Result]:
-    """Read the files, run the model once over those that could be read; one Result for each.
+    """Decode the files and run the model once over those that can be read; one Result for each.
 
     `source` is called once for each path, in their order: the path to open or the file's bytes.
     """
-    spec, how = classifier.spec.input, classifier.spec.preprocessing
-    decode, _, _, take, stack = classifier.reader
+    reader = classifier.reader
+    decode, prepare = reader.decode, reader.prepare
     results: list[Result | None] = []
-    taken = []
+    prepared = []
     names = []
     for path in paths:
         names.append(path)
         try:
-            taken.append(take(decode(source(path), max_pixels), spec, how))
+            prepared.append(prepare(decode(source(path), max_pixels)))
             results.append(None)
         except InputError as error:
             results.append(Result(path, error.status, None, str(error)))
         except MemoryError:
             results.append(Result(path, "too_large", None, "not enough memory to decode it"))
-    predictions = iter(classifier.read_tensors(stack(taken, spec, how)) if taken else ())
+    predictions = iter(classifier.read_tensors(reader.batch(prepared)) if prepared else ())
     return [
         result or Result(path, "ok", next(predictions), None)
         for path, result in zip(names, results, strict=True)
@@ -78,9 +78,8 @@ def classify_files(
 ) -> Iterator[Result]:
     """Stream one Result for each path, in their order; a few batches are in memory at a time.
 
-    With `workers` above 1, and enough files to be worth it, that many processes read and
-    classify; the results are the same, and a file that crashes its decoder costs no more than
-    its own.
+    With `workers` above 1, and enough files to be worth it, that many processes decode and
+    classify. The results are the same. A file that crashes its decoder loses its own result only.
     """
     rest = iter(paths)
     if workers > 1:
@@ -99,7 +98,7 @@ def classify_files(
 def start_classifying(
     load: Callable[..., BatchClassifier], arguments: dict[str, Any], max_pixels: int
 ) -> Callable[[list[str]], list[Result]]:
-    """Load a classifier in a process of this package's own; what is returned reads chunks.
+    """Load a classifier in a worker process; returns a function that classifies a chunk of paths.
 
     Raises BundleError.
     """
@@ -108,7 +107,7 @@ def start_classifying(
 
 
 def own_classifier(load: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """A classifier for a process of this package's own: ready to read files, and quiet about them.
+    """Load a classifier in a process that only classifies: Pillow's warnings are switched off.
 
     load: the class, called with the arguments that follow. Raises BundleError.
     """

@@ -1,4 +1,4 @@
-"""The classifier: a verified model, its session, and readings as plain values."""
+"""The classifier: a verified model in an onnxruntime session, and predictions as plain values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model
 from ..bundle.spec import UNKNOWN, ModelSpec
 from ..errors import BundleError, EdgeRuntimeError, one_line
 from .results import Prediction, Result, Score
+from .session import check_signature, onnxruntime_errors, open_session
 
 if TYPE_CHECKING:
-    from ..preprocessing.readers import Reader, Source
-from .session import check_signature, onnxruntime_errors, open_session
+    from ..preprocessing.base import Reader, Source
 
 Precision = Literal["fp32", "int8"]
 
@@ -28,7 +28,7 @@ _BLANK = Prediction(UNKNOWN, 0.0, -1, ())
 
 
 class Classifier:
-    """A model, ready to read its inputs. Threads may share it. After a fork it refuses to read."""
+    """A loaded model. Threads may share it. In a process forked off after loading it raises."""
 
     def __init__(
         self,
@@ -90,13 +90,13 @@ class Classifier:
 
     @cached_property
     def reader(self) -> Reader:
-        """How this model's inputs are read; loads the libraries for it."""
-        from ..preprocessing.readers import reader
+        """Decodes files and makes this model's input tensors; loads the libraries for it."""
+        from ..preprocessing.readers import reader_of
 
-        return reader(self.spec.preprocessing.reads)
+        return reader_of(self.spec.input, self.spec.preprocessing)
 
     def predict(self, source: Source) -> Prediction:
-        """Read one input.
+        """Classify one input.
 
         An image: a path, an encoded file's bytes, a Pillow image, or a uint8 array (H, W) or
         (H, W, 3) with values 0 to 255. A sound: a path, a WAV file's bytes, or an array (T,) of
@@ -109,7 +109,7 @@ class Classifier:
         return self.read_tensors(self.tensor(source)[None])[0]
 
     def predict_batch(self, sources: Iterable[Source]) -> list[Prediction]:
-        """Read several inputs in one call of the model; the results are in their order.
+        """Classify several inputs in one call of the model; the predictions are in their order.
 
         Raises InputError for the first that cannot be read.
         """
@@ -118,9 +118,9 @@ class Classifier:
             return []
         if any(map(self._is_tensor, sources)):
             return self.read_tensors(np.stack([self.tensor(source) for source in sources]))
-        reader, spec, how = self.reader, self.spec.input, self.spec.preprocessing
-        taken = [reader.take(reader.read(source), spec, how) for source in sources]
-        return self.read_tensors(reader.stack(taken, spec, how))
+        reader = self.reader
+        prepared = [reader.prepare(reader.read(source)) for source in sources]
+        return self.read_tensors(reader.batch(prepared))
 
     def predict_folder(
         self,
@@ -131,7 +131,9 @@ class Classifier:
         batch_size: int = 64,
         workers: int = 1,
     ) -> Iterator[Result]:
-        """Stream one Result for every file of a folder with a fitting ending, in sorted order.
+        """Stream one Result for each file of a folder that the model reads, in sorted order.
+
+        Files are chosen by their extension, unless `all_files`.
 
         A file that cannot be read gives a Result with a status; it raises nothing. With more
         than one worker, processes are started: guard the caller's main module as
@@ -146,16 +148,13 @@ class Classifier:
         return classify_files(self, paths, batch_size=batch_size, workers=workers)
 
     def tensor(self, source: Source) -> NDArray[np.uint8]:
-        """What the model sees of an input: (height, width, channels) uint8.
+        """Decode and preprocess one input: its (height, width, channels) uint8 tensor.
 
         A uint8 array of that very shape is returned as it is. Raises InputError.
         """
         if self._is_tensor(source):
             return source
-        reader, spec, how = self.reader, self.spec.input, self.spec.preprocessing
-        located = [reader.locate(reader.read(source), spec, how)]
-        tensor: NDArray[np.uint8] = reader.stack(located, spec, how)[0]
-        return tensor
+        return self.reader.tensor(source)
 
     def _is_tensor(self, source: Source) -> TypeGuard[NDArray[np.uint8]]:
         return (
@@ -188,7 +187,11 @@ class Classifier:
         return answer
 
     def read_tensors(self, tensors: NDArray[np.uint8]) -> list[Prediction]:
-        """Readings of (N, height, width, channels) uint8 tensors that `tensor` made."""
+        """Run the model on (N, height, width, channels) uint8 tensors; a Prediction for each.
+
+        A tensor of zeros is blank where the preprocessing knows blank inputs: its label is
+        `unknown`. Raises as `probabilities`.
+        """
         probabilities = self.probabilities(tensors)
         shows: list[Any] = [True] * len(tensors)
         if self.spec.preprocessing.knows_blank:

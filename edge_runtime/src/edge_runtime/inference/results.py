@@ -1,4 +1,4 @@
-"""What a reading is, and what became of a file: plain values, the standard library only."""
+"""A prediction, and the result of one file: plain values, the standard library only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One reading."""
+    """The answer for one input."""
 
     label: str
     """The most probable label, or `unknown` when `score` is below the minimum score."""
@@ -25,12 +25,12 @@ class Prediction:
     index: int
     """The position of the label in the model's labels; -1 for `unknown`."""
     top: tuple[Score, ...]
-    """The best labels with their probabilities, best first, `top_k` of them; empty for a blank."""
+    """The `top_k` best labels with their probabilities, best first; empty for a blank input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one input file."""
+    """The result of one input file: a prediction, or why there is none."""
 
     path: str
     """As it was given, or as the walk found it."""
@@ -43,5 +43,5 @@ class Result:
 
     @classmethod
     def crashed(cls, path: str, reason: str) -> Result:
-        """Of a file on which the process that read it died, twice."""
+        """The result of a file whose decoding ended the worker process, twice."""
         return cls(path, "crashed", None, f"the process reading it ended, {reason}")

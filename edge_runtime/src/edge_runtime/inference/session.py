@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..bundle.onnx_weights import external_data
 from ..bundle.spec import ModelSpec
 from ..errors import BundleError, one_line
-
-if TYPE_CHECKING:
-    pass
 
 
 def open_session(model: bytes, threads: int, path: Path) -> Any:

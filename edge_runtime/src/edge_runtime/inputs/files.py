@@ -52,18 +52,20 @@ def file_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     return from_file(path, read)
 
 
-def read_named(
-    source: object, decode: Callable[[str | os.PathLike[str] | bytes], T], accepted: str
+def decode_source(
+    source: object, decode: Callable[[str | os.PathLike[str] | bytes], T], kind: str, accepted: str
 ) -> T:
-    """What `decode` makes of a path or an encoded file's bytes.
+    """Decode a file that a caller gave by path or as its bytes.
 
-    Raises its InputErrors, which name a path, and TypeError when the source is neither.
+    kind, accepted: for the message about a source that is neither: "an image", and what may be
+        given instead.
+
+    Raises TypeError for such a source, and the InputErrors of `decode`; they then name the path.
     """
     if isinstance(source, bytes):
         return decode(source)
     if not isinstance(source, str | os.PathLike):
-        what, _, instead = accepted.partition(": ")
-        raise TypeError(f"cannot read {what} from {type(source).__name__}; {instead}")
+        raise TypeError(f"cannot read {kind} from {type(source).__name__}; give {accepted}")
     try:
         return decode(source)
     except InputError as error:

@@ -8,8 +8,7 @@ from collections.abc import Set
 from ..errors import InputError
 
 PLURALS = {"image": "images", "sound": "sounds", "series": "series"}
-"""What a model may read: one of it, and several."""
-
+"""The kinds of input that a model may read, in singular and plural."""
 
 ENDINGS = {
     "image": frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}),
@@ -27,7 +26,7 @@ _STARTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
 
 def has_ending(name: str, endings: Set[str] | None) -> bool:
-    """Whether a walk that asks for these endings, or for none, takes a file of that name."""
+    """True if the file name has one of these endings in any case, or if `endings` is None."""
     return endings is None or os.path.splitext(name)[1].lower() in endings
 
 

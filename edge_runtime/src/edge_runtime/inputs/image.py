@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import ImageError, one_line
 from ..system.signals import interrupts_held
-from .files import MAX_PIXELS, from_file, read_named
+from .files import MAX_PIXELS, decode_source, from_file
 from .formats import refuse_other_kinds
 from .png import plain_png
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 """The formats that are decoded, by Pillow's names; no other decoder is tried."""
@@ -35,7 +30,7 @@ _START_OF_SCAN = b"\xff\xda"  # in a JPEG's compressed data a ff is never follow
 _MAX_SCANS = 200  # of a progressive JPEG; encoders write about 10
 _DRAFT_SIDE = 200  # px, a JPEG is decoded at a fraction of its size, both sides at least this
 _SMALL = 65536  # bytes, a file up to this is read at once
-_ACCEPTED = "an image: give a path, bytes, a Pillow image or a uint8 array"
+_ACCEPTED = "a path, bytes, a Pillow image or a uint8 array"
 # What Pillow's decoders raise on damaged data, besides OSError.
 _DAMAGED = (
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
@@ -49,7 +44,7 @@ def decode(
     """Decode an image file, given by path or as its bytes.
 
     Returns uint8 pixels, (height, width) for grey or (height, width, 3) for colour, upright
-    (EXIF orientation applied), first frame only, transparency laid over a contrasting ground.
+    (EXIF orientation applied), first frame only, transparency laid over a contrasting background.
     Raises ImageError with its status.
     """
     if isinstance(source, bytes):
@@ -214,11 +209,11 @@ def _opaque(image: Image.Image) -> NDArray[np.uint8]:
         weight += int(alpha.sum(dtype=np.uint64)) * 3
         total += int((colour * alpha).sum(dtype=np.uint64))
         transparent |= bool((alpha < 255).any())
-    ground = np.uint16(0 if total > 127 * weight and transparent else 255)
+    background = np.uint16(0 if total > 127 * weight and transparent else 255)
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for top, bottom, band in _bands(image):
         colour, alpha = _colour_and_alpha(band)
-        pixels[top:bottom] = (colour * alpha + (ground * (255 - alpha) + np.uint16(127))) // 255
+        pixels[top:bottom] = (colour * alpha + (background * (255 - alpha) + np.uint16(127))) // 255
     return pixels
 
 
@@ -228,11 +223,11 @@ def _colour_and_alpha(image: Image.Image) -> tuple[NDArray[np.uint16], NDArray[n
     return rgba[..., :3], rgba[..., 3:]
 
 
-def read_pixels(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Pixels from whatever a caller holds: a path, an encoded file's bytes, a Pillow image,
-    or an array that already is (H, W) or (H, W, 3) uint8.
+def read_pixels(source: object, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Pixels from whatever a caller holds: a path, an encoded file's bytes, or a Pillow image.
 
-    Raises ImageError; for a path the message names it.
+    An array is returned as it is. Raises TypeError for anything else, and ImageError; for a path
+    its message names it.
     """
     if isinstance(source, np.ndarray):
         return source
@@ -242,7 +237,7 @@ def read_pixels(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[np
         except (*_DAMAGED, struct.error) as error:
             raise ImageError("corrupt", one_line(error)) from None
         return image_pixels(source)
-    return read_named(source, lambda file: decode(file, max_pixels), _ACCEPTED)
+    return decode_source(source, lambda file: decode(file, max_pixels), "an image", _ACCEPTED)
 
 
 def ignore_decoder_warnings() -> None:

@@ -6,6 +6,7 @@ numpy's own reader hands the header to Python's parser, and sets aside the memor
 from __future__ import annotations
 
 import math
+import os
 import re
 import struct
 
@@ -13,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .files import MAX_PIXELS, file_bytes
 from .formats import refuse_other_kinds
 
 _MAGIC = b"\x93NUMPY"
 _LENGTHS = {1: "<H", 2: "<I", 3: "<I"}  # how the header's length is written, by version
 _LONGEST_HEADER = 1000
 _MOST_AXES = 8
+# A file may have so many bytes for each value that is allowed, and so many for its header.
+_BYTES_A_VALUE, _HEADER_BYTES = 16, 1 << 20
 # A Python dictionary, its keys in any order.
 _HEADER = re.compile(
     r"\{(?=.*['\"]descr['\"]: *['\"]([^'\"]*)['\"])(?=.*['\"]fortran_order['\"]: *(True|False))"
@@ -26,6 +30,22 @@ _HEADER = re.compile(
     re.DOTALL,
 )
 _REAL = re.compile(r"[<>|=]?(b1|[iu][1248]|f(2|4|8|12|16))")
+
+
+def decode(
+    source: str | os.PathLike[str] | bytes, max_values: int = MAX_PIXELS
+) -> NDArray[np.generic]:
+    """Decode an NPY file, given by path or as its bytes: real numbers of any type and shape.
+
+    max_values: above which it is refused as `too_large`.
+
+    Raises InputError with its status.
+    """
+    if not isinstance(source, bytes):
+        source = file_bytes(source, max_values * _BYTES_A_VALUE + _HEADER_BYTES)
+    if not source:
+        raise InputError("empty", "the file has no bytes")
+    return read_npy(source, max_values)
 
 
 def read_npy(data: bytes, most_values: int) -> NDArray[np.generic]:

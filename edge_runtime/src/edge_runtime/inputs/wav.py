@@ -5,6 +5,7 @@ Python's own `wave` module reads neither floats nor, before 3.12, WAVE_FORMAT_EX
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .files import MAX_PIXELS, file_bytes
 from .formats import refuse_other_kinds
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
@@ -24,6 +26,8 @@ _NAMES = {2: "ADPCM", 6: "A-law", 7: "mu-law", 17: "ADPCM", 80: "MPEG", 85: "MP3
 _MOST_CHUNKS = 1000
 _UNTIL_THE_END = 0x7FFFF000  # what programs that write to a pipe give as a size, or more
 _LOUDEST = 1e9  # of floats; their squares can still be added up
+# A file may have so many bytes for each sample that is allowed, and so many for its header.
+_BYTES_A_SAMPLE, _HEADER_BYTES = 4, 1 << 20
 
 
 class Sound(NamedTuple):
@@ -33,6 +37,20 @@ class Sound(NamedTuple):
     """(T,); full scale is -1 to 1. Not empty."""
     rate: int
     """Samples a second."""
+
+
+def decode(source: str | os.PathLike[str] | bytes, max_samples: int = MAX_PIXELS) -> Sound:
+    """Decode a WAV file, given by path or as its bytes; several channels become their mean.
+
+    max_samples: samples times channels above which it is refused as `too_large`.
+
+    Raises InputError with its status.
+    """
+    if not isinstance(source, bytes):
+        source = file_bytes(source, max_samples * _BYTES_A_SAMPLE + _HEADER_BYTES)
+    if not source:
+        raise InputError("empty", "the file has no bytes")
+    return read_wav(source, max_samples)
 
 
 def read_wav(data: bytes, most_values: int) -> Sound:

@@ -1,58 +1,100 @@
 """From image files or arrays to the model's input tensor: the one implementation for images.
 
-Training (`model_build.data`) and the device call the same functions: `decode` makes pixels out
-of files, `locate` finds in them what the model is to see, `stack` makes the input tensor of that,
-many at a time. `prepare` is the last two for one image.
+Training (`model_build.data`) and the device use the same ImageReader.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..bundle.spec import InputSpec, Preprocessing
+from ..bundle.preprocessing import Crop, Fit, Ink, Preprocessing
+from ..bundle.spec import InputSpec
 from ..errors import ImageError
+from ..inputs import image
+from .base import Reader, Source
 from .ink.clean import CLEAN
 from .ink.crop import fit_ink
 from .ink.find import find_ink, find_inks
 
-
-def locate(
-    pixels: NDArray[np.uint8], spec: InputSpec, preprocessing: Preprocessing
-) -> NDArray[np.uint8] | None:
-    """What the model is to see of (H, W) or (H, W, 3) uint8 pixels: with `ink` preprocessing the
-    (h, w) uint8 crop of the ink, or None for a blank image; else the whole image, placed.
-
-    Raises ImageError for an array that is not an image.
-    """
-    pixels = _checked(pixels)
-    if preprocessing.kind == "ink":
-        return find_ink(pixels)
-    image = Image.fromarray(pixels).convert("L" if spec.channels == 1 else "RGB")
-    placed = _place(image, (spec.width, spec.height), preprocessing)
-    return np.asarray(placed).reshape(spec.shape)
+Pixels: TypeAlias = NDArray[np.uint8]
 
 
 class Small(NamedTuple):
-    """(H, W) uint8 pixels whose ink is still to be found: for many at once that is quicker."""
+    """(H, W) uint8 pixels whose ink `batch` finds: for many at once that is quicker."""
 
-    pixels: NDArray[np.uint8]
-
-
-def take(
-    pixels: NDArray[np.uint8], spec: InputSpec, preprocessing: Preprocessing
-) -> NDArray[np.uint8] | Small | None:
-    """As `locate`, but what is small is left for `stack` to locate together."""
-    if preprocessing.kind == "ink" and max(_checked(pixels).shape) <= CLEAN:
-        return Small(pixels)
-    return locate(pixels, spec, preprocessing)
+    pixels: Pixels
 
 
-def _checked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+class ImageReader(Reader):
+    """Reads images: files, Pillow images, or uint8 pixels (H, W) or (H, W, 3)."""
+
+    decode = staticmethod(image.decode)
+    read = staticmethod(image.read_pixels)
+
+    def __init__(self, spec: InputSpec, preprocessing: Preprocessing) -> None:
+        super().__init__(spec, preprocessing)
+        self._ink = preprocessing if isinstance(preprocessing, Ink) else None
+
+    def prepare(self, decoded: Pixels, /) -> Pixels | Small | None:
+        """Prepare (H, W) or (H, W, 3) uint8 pixels for `batch`.
+
+        With `ink`, the (h, w) uint8 crop of the ink, None for a blank image, or the pixels of a
+        small image; else the whole image at the tensor's shape. Raises ImageError for an array
+        that is not an image.
+        """
+        pixels = _checked(decoded)
+        if self._ink is None:
+            return self._resized(pixels)
+        return Small(pixels) if max(pixels.shape) <= CLEAN else find_ink(pixels)
+
+    def batch(self, prepared: Sequence[Pixels | Small | None]) -> Pixels:
+        """The (N, height, width, channels) uint8 tensors of prepared images; zeros for blank ones.
+
+        What an image becomes does not depend on those beside it.
+        """
+        inks = iter(find_inks([each.pixels for each in prepared if isinstance(each, Small)]))
+        return self._stacked([next(inks) if isinstance(each, Small) else each for each in prepared])
+
+    def tensor(self, source: Source) -> Pixels:
+        """The (height, width, channels) uint8 tensor of one image; zeros if it is blank.
+
+        Raises ImageError.
+        """
+        pixels = _checked(self.read(source))
+        part = self._resized(pixels) if self._ink is None else find_ink(pixels)
+        tensor: Pixels = self._stacked([part])[0]
+        return tensor
+
+    def _stacked(self, parts: Sequence[Pixels | None]) -> Pixels:
+        """The tensors of crops of ink, or of images that have the tensor's shape already."""
+        tensors = np.zeros((len(parts), *self.spec.shape), np.uint8)
+        found = [part for part in parts if part is not None]
+        if not found:
+            return tensors
+        there = [part is not None for part in parts]
+        where = ... if all(there) else there
+        how = self._ink
+        if how is None:
+            tensors[where] = found
+        else:
+            inks = fit_ink(found, self.spec.height, how.max_stretch, how.spread, how.reach)
+            tensors[where] = inks[..., None]
+        return tensors
+
+    def _resized(self, pixels: Pixels) -> Pixels:
+        """(height, width, channels)."""
+        spec = self.spec
+        whole = Image.fromarray(pixels).convert("L" if spec.channels == 1 else "RGB")
+        placed = _place(whole, (spec.width, spec.height), self.preprocessing)
+        return np.asarray(placed).reshape(spec.shape)
+
+
+def _checked(pixels: Pixels) -> Pixels:
     if pixels.dtype != np.uint8:
         raise ImageError("not_an_image", f"pixels are {pixels.dtype}, expected uint8 from 0 to 255")
     if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -64,59 +106,28 @@ def _checked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels
 
 
-def stack(
-    located: Sequence[NDArray[np.uint8] | Small | None],
-    spec: InputSpec,
-    preprocessing: Preprocessing,
-) -> NDArray[np.uint8]:
-    """The (N, height, width, channels) uint8 input tensor of what `locate` or `take` found; zeros
-    where that is None. What an image becomes does not depend on those beside it.
-    """
-    inks = iter(find_inks([found.pixels for found in located if isinstance(found, Small)]))
-    images = [next(inks) if isinstance(found, Small) else found for found in located]
-    found = [image for image in images if image is not None]
-    tensors = np.zeros((len(images), *spec.shape), np.uint8)
-    if not found:
-        return tensors
-    there = [image is not None for image in images]
-    where = ... if all(there) else there
-    if preprocessing.kind == "ink":
-        how = preprocessing
-        fitted = fit_ink(found, spec.height, how.max_stretch, how.spread, how.reach)
-        tensors[where] = fitted[..., None]
-    else:
-        tensors[where] = found
-    return tensors
-
-
-def prepare(
-    pixels: NDArray[np.uint8], spec: InputSpec, preprocessing: Preprocessing
-) -> NDArray[np.uint8]:
-    """Turn (H, W) or (H, W, 3) uint8 pixels into a (height, width, channels) uint8 tensor.
-
-    With `ink`, a blank image gives a tensor of zeros. Raises ImageError for an array that is
-    not an image.
-    """
-    tensor: NDArray[np.uint8] = stack([locate(pixels, spec, preprocessing)], spec, preprocessing)[0]
-    return tensor
-
-
 def _place(image: Image.Image, size: tuple[int, int], preprocessing: Preprocessing) -> Image.Image:
     """The whole image at `size` (width, height), by `fit`, `crop` or `stretch`."""
-    box = (0.0, 0.0, float(image.width), float(image.height))
-    target = size
-    if preprocessing.kind == "crop":
+    if isinstance(preprocessing, Fit):
+        scale = min(size[0] / image.width, size[1] / image.height)
+        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        resized = _resize(image, inner)
+        if inner == size:
+            return resized
+        canvas = Image.new(image.mode, size, color=(preprocessing.fill,) * len(image.getbands()))
+        canvas.paste(resized, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+        return canvas
+    if isinstance(preprocessing, Crop):
         scale = min(image.width / size[0], image.height / size[1])
         wide, high = size[0] * scale, size[1] * scale
         left, top = (image.width - wide) / 2, (image.height - high) / 2
-        box = (left, top, left + wide, top + high)
-    elif preprocessing.kind == "fit":
-        scale = min(size[0] / image.width, size[1] / image.height)
-        target = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    resample = Image.Resampling.BOX if image.width >= target[0] else Image.Resampling.BILINEAR
-    resized = image.resize(target, resample, box=box, reducing_gap=3.0)
-    if target == size:
-        return resized
-    canvas = Image.new(image.mode, size, color=(preprocessing.fill,) * len(image.getbands()))
-    canvas.paste(resized, ((size[0] - target[0]) // 2, (size[1] - target[1]) // 2))
-    return canvas
+        return _resize(image, size, (left, top, left + wide, top + high))
+    return _resize(image, size)
+
+
+def _resize(
+    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> Image.Image:
+    """The part of the image in the box (left, top, right, bottom), or all of it, at that size."""
+    resample = Image.Resampling.BOX if image.width >= size[0] else Image.Resampling.BILINEAR
+    return image.resize(size, resample, box=box, reducing_gap=3.0)

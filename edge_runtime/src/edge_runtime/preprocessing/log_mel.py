@@ -1,7 +1,7 @@
 """From samples to a log-mel spectrogram of 8-bit values: the one implementation.
 
-Training and the device call the same two functions: `clip` takes the part of a sound that the
-model hears, at the model's rate; `log_mel` makes the input tensor of it.
+Training and the device call the same two functions: `clip` cuts out the part of a sound that the
+model hears and resamples it to the model's rate; `log_mel` makes the input tensor of it.
 """
 
 from __future__ import annotations
@@ -12,24 +12,25 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.spec import InputSpec, Preprocessing
+from ..bundle.preprocessing import LogMel
+from ..bundle.spec import InputSpec
 from .resample import resample
 
-_ALIKE = 0.999  # of the loudest part's energy: parts above it are as loud
+_ALIKE = 0.999  # parts with at least this share of the loudest part's energy count as loud as it
 
 
-def clip_length(spec: InputSpec, how: Preprocessing) -> int:
+def clip_length(spec: InputSpec, how: LogMel) -> int:
     """How many samples, at the model's rate, the windows of one tensor cover."""
     return how.window + (spec.width - 1) * how.hop
 
 
 def clip(
-    samples: NDArray[np.float32], rate: int, spec: InputSpec, how: Preprocessing
+    samples: NDArray[np.float32], rate: int, spec: InputSpec, how: LogMel
 ) -> NDArray[np.float64]:
     """The (clip_length,) samples that the model hears of a sound of any length and rate.
 
     A shorter sound stands in the middle of silence. Of a longer one it is the loudest part, to
-    the nearest hop; among parts as loud the middle one. The sound's mean is taken off before.
+    the nearest hop; among parts as loud the middle one. The sound's mean is subtracted before.
     """
     length = clip_length(spec, how)
     own = math.ceil(length * rate / how.sample_rate)  # the clip's length at the sound's rate
@@ -52,9 +53,7 @@ def _loudest(samples: NDArray[np.float32], length: int, step: int) -> int:
     return int(loud[len(loud) // 2]) * step
 
 
-def log_mel(
-    samples: NDArray[np.float64], spec: InputSpec, how: Preprocessing
-) -> NDArray[np.uint8] | None:
+def log_mel(samples: NDArray[np.float64], spec: InputSpec, how: LogMel) -> NDArray[np.uint8] | None:
     """The (mels, windows, 1) uint8 tensor of a clip; None of silence.
 
     Each window of samples is tapered (Hann) and padded with zeros to a power of two; the power
@@ -83,19 +82,19 @@ def log_mel(
 
 @lru_cache(maxsize=8)
 def _taper(window: int) -> NDArray[np.float64]:
-    """(window,) Hann's, periodic: one sample more would be 0 again."""
+    """The (window,) periodic Hann window: one sample more would be 0 again."""
     taper: NDArray[np.float64] = np.sin(np.pi * np.arange(window) / window) ** 2
     return taper
 
 
-def _transformed(how: Preprocessing) -> int:
+def _transformed(how: LogMel) -> int:
     """The length of the Fourier transform: the window's, or the next power of two."""
     return 1 << (how.window - 1).bit_length()
 
 
 @lru_cache(maxsize=8)
-def _bands(mels: int, how: Preprocessing) -> list[tuple[slice, NDArray[np.float64]]]:
-    """Of each band: which frequencies it takes, and how much of each."""
+def _bands(mels: int, how: LogMel) -> list[tuple[slice, NDArray[np.float64]]]:
+    """For each band the slice of frequencies that count in it, and their weights."""
     bands = []
     for row in filterbank(mels, how):
         taken = np.flatnonzero(row)
@@ -104,8 +103,8 @@ def _bands(mels: int, how: Preprocessing) -> list[tuple[slice, NDArray[np.float6
     return bands
 
 
-def filterbank(mels: int, how: Preprocessing) -> NDArray[np.float64]:
-    """(mels, frequencies): how much of each frequency's power each band takes, 0 to 1.
+def filterbank(mels: int, how: LogMel) -> NDArray[np.float64]:
+    """The (mels, frequencies) weights, 0 to 1, of each frequency's power in each band.
 
     The frequencies are those of the Fourier transform, evenly spaced from 0 to half the rate. A
     row of zeros means that the bands are narrower than its spacing: use fewer, or longer windows.

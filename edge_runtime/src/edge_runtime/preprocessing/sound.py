@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.spec import InputSpec, Preprocessing
+from ..bundle.preprocessing import LogMel
+from ..bundle.spec import InputSpec
 from ..errors import InputError
-from ..inputs.files import MAX_PIXELS, file_bytes
-from ..inputs.wav import Sound, read_wav, unit_scaled
+from ..inputs import wav
+from ..inputs.files import decode_source
+from ..inputs.wav import Sound, unit_scaled
+from .base import Reader, Source
 from .log_mel import clip, log_mel
 
-ACCEPTED = "a sound: give a path, bytes, or an array (T,) of samples at the model's rate"
-"""What a caller may give, for an error message."""
-_BYTES_A_SAMPLE = 4  # a file of as many samples as are read may have so many, and
-_BYTES_BESIDE = 1 << 20
+_ACCEPTED = "a path, bytes, or an array (T,) of samples at the model's rate"
 
 
-def decode(source: str | os.PathLike[str] | bytes, max_samples: int = MAX_PIXELS) -> Sound:
-    """Decode a WAV file, given by path or as its bytes; several channels become one.
+class SoundReader(Reader):
+    """Reads sounds: WAV files, or arrays (T,) of samples at the model's rate."""
 
-    Raises InputError with its status.
-    """
-    if not isinstance(source, bytes):
-        source = file_bytes(source, max_samples * _BYTES_A_SAMPLE + _BYTES_BESIDE)
-    if not source:
-        raise InputError("empty", "the file has no bytes")
-    return read_wav(source, max_samples)
+    decode = staticmethod(wav.decode)
 
+    def __init__(self, spec: InputSpec, preprocessing: LogMel) -> None:
+        super().__init__(spec, preprocessing)
+        self._how = preprocessing
 
-def locate(
-    sound: Sound | NDArray[Any], spec: InputSpec, how: Preprocessing
-) -> NDArray[np.uint8] | None:
-    """The (mels, windows, 1) uint8 tensor of a sound, or None of silence.
+    @staticmethod
+    def read(source: Source, /) -> Sound | NDArray[Any]:
+        """The sound of a path or a WAV file's bytes; a Sound or an array as it is."""
+        if isinstance(source, np.ndarray | Sound):
+            return source
+        return decode_source(source, wav.decode, "a sound", _ACCEPTED)
 
-    sound: as `decode` made it, or (T,) samples at the model's rate: floats from -1 to 1, or
-        integers from the whole range of their type.
+    def prepare(self, decoded: Sound | NDArray[Any], /) -> NDArray[np.uint8] | None:
+        """The (mels, windows, 1) uint8 tensor of a sound; None for silence.
 
-    Raises InputError for an array that holds no sound.
-    """
-    if isinstance(sound, np.ndarray):
-        if sound.ndim != 1 or not sound.size or sound.dtype.kind not in "iuf":
-            raise InputError(
-                "not_a_sound",
-                f"samples are {sound.dtype} of shape {sound.shape}, expected numbers of shape (T,)",
-            )
-        sound = Sound(unit_scaled(sound), how.sample_rate)
-    return log_mel(clip(sound.samples, sound.rate, spec, how), spec, how)
+        decoded: a Sound, or (T,) samples at the model's rate: floats from -1 to 1, or integers
+            from the whole range of their type.
+
+        Raises InputError for an array that holds no sound.
+        """
+        if isinstance(decoded, np.ndarray):
+            if decoded.ndim != 1 or not decoded.size or decoded.dtype.kind not in "iuf":
+                raise InputError(
+                    "not_a_sound",
+                    f"samples are {decoded.dtype} of shape {decoded.shape}, expected numbers of"
+                    " shape (T,)",
+                )
+            decoded = Sound(unit_scaled(decoded), self._how.sample_rate)
+        part = clip(decoded.samples, decoded.rate, self.spec, self._how)
+        return log_mel(part, self.spec, self._how)
