@@ -2,7 +2,7 @@
 
 A camera delivers at its own pace. A loop that classifies every frame in turn is later and later
 as soon as a frame takes longer than the camera's interval. Here a thread takes frames as they
-come and keeps the newest only, so a reading is never older than one frame and one prediction.
+come and keeps the newest only, so a prediction is never older than one frame and one prediction.
 
     python camera_loop.py --fps 30 --frames 150
 
@@ -93,17 +93,17 @@ def main() -> None:
     classifier.predict(next(drawn_camera(options.fps, 1)))  # what is slow the first time only
     camera = Newest(drawn_camera(options.fps, options.frames))
     start = time.monotonic()
-    label, readings = "", 0
+    label, predictions = "", 0
     for frame in camera:
         prediction = classifier.predict(frame)
-        readings += 1
+        predictions += 1
         if prediction.label != label:
             label = prediction.label
             print(f"{time.monotonic() - start:7.3f} s  {label}  {prediction.score:.2f}")
     seconds = time.monotonic() - start
     print(
         f"{camera.delivered} frames in {seconds:.1f} s ({camera.delivered / seconds:.0f} a second):"
-        f" {readings} read, {camera.dropped} dropped"
+        f" {predictions} read, {camera.dropped} dropped"
     )
 
 

@@ -66,17 +66,15 @@ def main() -> int:
             failed += not passed
             print(f"{vector['image']:<12}{difference:>9.1e}  {'ok' if passed else 'FAILED'}")
         return 3 if failed else 0
-    from edge_runtime import ImageError
-    from edge_runtime.bundle.manifest import Manifest
-    from edge_runtime.inputs.image import decode
-    from edge_runtime.preprocessing.image import prepare
+    from edge_runtime import InputError, Manifest, reader_of
 
     spec = Manifest.load(options.bundle).spec
+    reader = reader_of(spec.input, spec.preprocessing)
     for path in options.images:
         try:
-            tensor = prepare(decode(path), spec.input, spec.preprocessing)
-        except ImageError as error:
-            print(f"{path}: {error.status}: {error}", file=sys.stderr)
+            tensor = reader.tensor(path)
+        except InputError as error:
+            print(f"{error} ({error.status})", file=sys.stderr)
             failed += 1
             continue
         found = model.probabilities(tensor)
