@@ -1,6 +1,6 @@
-"""Values of a JSON object, checked: of the kind and in the range that they must have.
+"""Read fields of a JSON object and check their type and range.
 
-Each raises BundleError, which names the value; `where` says in which file and object it stands.
+All raise BundleError, whose message names the field; `where` names the file and the object.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from ..errors import BundleError
 T = TypeVar("T")
 
 ANY = sys.float_info.max
-"""A bound that every finite number keeps."""
+"""The largest finite number, as a bound that allows all of them."""
 
 
 def only(data: Mapping[str, Any], known: Set[str], where: str) -> None:
-    """The object has no key but those."""
+    """Check that the object has only known keys."""
     unknown = sorted(set(data) - known)
     if unknown:
         raise BundleError(f"{where}: {unknown[0]!r} is not known to this edge-runtime")
 
 
 def check_line(text: str, what: str, where: str) -> str:
-    """Text that can stand in a line of a terminal, of labels.txt or of an output."""
+    """Check that text has no line breaks or control characters, and return it."""
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
         raise BundleError(f"{where}: {what} {text!r} has a line break or control character in it")
     return text
 
 
 def is_plain_path(path: str) -> bool:
-    """Whether a path means the same everywhere and shows as it is."""
+    """True for a path without backslashes and characters that cannot be printed."""
     return "\\" not in path and path.isprintable()
 
 
-def take(data: Mapping[str, Any], key: str, kind: type[T], where: str) -> T:
-    """The value of that kind."""
+def typed(data: Mapping[str, Any], key: str, kind: type[T], where: str) -> T:
+    """The value of that key, which must have that type."""
     if key not in data:
         raise BundleError(f"{where}: {key!r} is missing")
     value = data[key]
@@ -59,13 +59,13 @@ def number(data: Mapping[str, Any], key: str, low: float, high: float, where: st
 
 def numbers(data: Mapping[str, Any], key: str, where: str) -> tuple[float, ...]:
     """A list of finite numbers."""
-    values = take(data, key, list, where)
+    values = typed(data, key, list, where)
     return tuple([number({key: value}, key, -ANY, ANY, where) for value in values])
 
 
-def whole(data: Mapping[str, Any], key: str, low: int, high: int, where: str) -> int:
+def integer(data: Mapping[str, Any], key: str, low: int, high: int, where: str) -> int:
     """A whole number from low to high."""
-    value = take(data, key, int, where)
+    value = typed(data, key, int, where)
     if not low <= value <= high:
         raise BundleError(f"{where}: {key!r} is {value}, expected {low} to {high}")
     return value
@@ -80,7 +80,7 @@ _NAMES: dict[type, str] = {
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in words of JSON."""
+    """The JSON type of a value, in words."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""A bundle's manifest: what it declares of the model and of every file, read and checked."""
+"""A bundle's manifest: the model's specification, and every file with its hash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import BundleError
 from .integrity import MAX_FILE_BYTES, check_seal, read_file, sealed
-from .json_fields import ANY, is_plain_path, kind_of, number, take, whole
+from .json_fields import ANY, integer, is_plain_path, kind_of, number, typed
 from .spec import ModelSpec
 
 MANIFEST_NAME = "manifest.json"
@@ -90,7 +90,7 @@ class Manifest:
             raise BundleError(f"{where}: expected a JSON object, found {kind_of(data)}")
         files = tuple(
             _file_from_json(entry, f"{where}: files[{index}]")
-            for index, entry in enumerate(take(data, "files", list, where))
+            for index, entry in enumerate(typed(data, "files", list, where))
         )
         paths = [file.path for file in files]
         if len(set(paths)) != len(paths):
@@ -99,8 +99,8 @@ class Manifest:
         manifest = cls(
             spec=ModelSpec.from_json(data, where),
             files=files,
-            calibration=take(data, "calibration", dict, where),
-            training=take(data, "training", dict, where),
+            calibration=typed(data, "calibration", dict, where),
+            training=typed(data, "training", dict, where),
         )
         check_seal(raw, where)
         return manifest
@@ -167,19 +167,19 @@ def labels_text(labels: Iterable[str]) -> str:
 def _file_from_json(data: Any, where: str) -> BundleFile:
     if not isinstance(data, dict):
         raise BundleError(f"{where}: expected a JSON object, found {kind_of(data)}")
-    path = take(data, "path", str, where)
+    path = typed(data, "path", str, where)
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or str(pure) != path or not is_plain_path(path):
         raise BundleError(f"{where}: path {path!r} leaves the bundle or is not in plain form")
-    sha256 = take(data, "sha256", str, where)
+    sha256 = typed(data, "sha256", str, where)
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise BundleError(f"{where}: sha256 {sha256!r} is not 64 hexadecimal digits")
     described = {"path", "format", "precision", "bytes", "sha256"}
     return BundleFile(
         path=path,
-        bytes=whole(data, "bytes", 0, MAX_FILE_BYTES, where),
+        bytes=integer(data, "bytes", 0, MAX_FILE_BYTES, where),
         sha256=sha256,
-        format=take(data, "format", str, where),
-        precision=take(data, "precision", str, where) if "precision" in data else None,
+        format=typed(data, "format", str, where),
+        precision=typed(data, "precision", str, where) if "precision" in data else None,
         measured={key: number(data, key, -ANY, ANY, where) for key in data if key not in described},
     )

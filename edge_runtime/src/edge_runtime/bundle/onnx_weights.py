@@ -1,14 +1,14 @@
-"""What an ONNX file says before onnxruntime sees it: whether all of its weights are inside it.
+"""Check that an ONNX file holds all of its weights, before onnxruntime loads it.
 
-onnxruntime would read weights that are named as another file from the current folder, past every
-hash. An ONNX file is a protocol buffer; this walks as much of it as can hold a tensor.
+An ONNX file may name another file that holds weights; onnxruntime would read that one, whose hash
+nobody has checked. The file is a protocol buffer; this walks every message that can hold a tensor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-# Message -> field number -> the message in that field. Of onnx.proto.
+# Message -> field number -> the message in that field, from onnx.proto.
 _FIELDS = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
     "Training": {1: "Graph", 2: "Graph"},
@@ -29,7 +29,7 @@ _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def external_data(model: bytes) -> bool:
-    """Whether a tensor of the model lies in another file.
+    """True if a tensor of the model lies in another file.
 
     Raises ValueError when the bytes are no protocol buffer.
     """
@@ -48,7 +48,7 @@ def external_data(model: bytes) -> bool:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(number, value) of each field; fixed-size numbers, of which none is asked, as their bytes."""
+    """(number, value) of each field; fixed-size numbers as bytes, as none of them matters here."""
     place = 0
     while place < len(data):
         key, place = _varint(data, place)

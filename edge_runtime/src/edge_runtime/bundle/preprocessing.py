@@ -11,27 +11,27 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 from ..errors import BundleError
-from .json_fields import number, numbers, only, take, whole
+from .json_fields import integer, number, numbers, only, typed
 
 MAX_LENGTH = 65_536
 """The longest series in values, and the longest window of a sound in samples."""
 MAX_VALUES = 1 << 24
-"""A bound of memory. Of a series: values times channels. Of a sound: samples of a window times
-the number of windows, and times the number of bands."""
+"""A bound on memory, 134 MB as float64. For series: values times channels. For sounds: samples of
+a window times windows, and times bands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How an image, a sound or a series becomes the input tensor; each kind is a subclass."""
+    """The way from an image, a sound or a series to the input tensor; each kind is a subclass."""
 
     kind: ClassVar[str]
     """Its name in a manifest."""
     reads: ClassVar[str] = "image"
-    """What files it takes: `image`, `sound` or `series`."""
+    """The kind of input: `image`, `sound` or `series`."""
 
     @property
     def knows_blank(self) -> bool:
-        """Whether a tensor of zeros stands for an input that shows nothing."""
+        """True if an input that shows nothing becomes a tensor of zeros."""
         return False
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Ink(Preprocessing):
     max_stretch: float = 2.0
     """How far the shorter side of the crop may be stretched towards the longer, 1 to 100."""
     spread: float = 0.6
-    """How the box of the crop is fixed: 0 by the edges of the ink, 1 by its spread."""
+    """Weight of the ink's spread, against its edges, in placing the crop's box, 0 to 1."""
     reach: float = 1.95
     """Half the box that the spread asks for, in standard deviations of the ink, 0.1 to 100."""
 
@@ -94,7 +94,7 @@ class Fit(Preprocessing):
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> Self:
         """Check the parameters. Raises BundleError."""
-        return cls(fill=whole(data, "fill", 0, 255, where))
+        return cls(fill=integer(data, "fill", 0, 255, where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ class LogMel(Preprocessing):
     hop: int = 160
     """Samples from the start of one window to the next, 1 to `window`."""
     low_hz: float = 20.0
-    """Where the lowest band begins, at least 1 Hz below `high_hz`."""
+    """The lower end of the lowest band, at least 1 Hz below `high_hz`."""
     high_hz: float = 8_000.0
-    """Where the highest band ends, at most half of `sample_rate`."""
+    """The upper end of the highest band, at most half of `sample_rate`."""
     range_db: float = 80.0
     """Decibels below the loudest place that become 0, 1 to 200; the loudest place becomes 255."""
     silence_db: float = -90.0
@@ -141,9 +141,9 @@ class LogMel(Preprocessing):
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> Self:
         """Check the parameters. Raises BundleError."""
-        sample_rate = whole(data, "sample_rate", 1000, 384_000, where)
-        window = whole(data, "window", 4, MAX_LENGTH, where)
-        hop = whole(data, "hop", 1, window, where)
+        sample_rate = integer(data, "sample_rate", 1000, 384_000, where)
+        window = integer(data, "window", 4, MAX_LENGTH, where)
+        hop = integer(data, "hop", 1, window, where)
         high_hz = number(data, "high_hz", 1.0, sample_rate / 2, where)
         return cls(
             sample_rate=sample_rate,
@@ -188,7 +188,7 @@ class Series(Preprocessing):
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> Self:
         """Check the parameters. Raises BundleError."""
-        normalise = take(data, "normalise", str, where)
+        normalise = typed(data, "normalise", str, where)
         if normalise not in ("each", "none"):
             raise BundleError(f"{where}: normalise is {normalise!r}, expected 'each' or 'none'")
         return cls(normalise, numbers(data, "low", where), numbers(data, "high", where))
@@ -224,7 +224,7 @@ def preprocessing_from_json(data: Mapping[str, Any], where: str) -> Preprocessin
     Raises BundleError for an unknown kind, and for a parameter that is missing, unknown or out of
     its range.
     """
-    name = take(data, "kind", str, where)
+    name = typed(data, "kind", str, where)
     if name not in _KINDS:
         raise BundleError(f"{where}: kind is {name!r}, this edge-runtime knows {', '.join(_KINDS)}")
     kind = _KINDS[name]

@@ -1,4 +1,4 @@
-"""Who made a bundle: a detached Ed25519 signature of its manifest, which holds every other hash.
+"""Sign a bundle and verify it: a detached Ed25519 signature of the manifest, which has all hashes.
 
 `manifest.sig` is the 64 bytes of the signature of manifest.json's bytes, as
 `openssl pkeyutl -rawin` makes and verifies it too. Needs the `sign` extra.

@@ -1,4 +1,4 @@
-"""What a host must know of a model: labels, input tensor, preprocessing; JSON in and out."""
+"""The specification of a model: labels, input tensor, preprocessing; to and from JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..errors import BundleError
-from .json_fields import check_line, number, only, take, whole
+from .json_fields import check_line, integer, number, only, typed
 from .preprocessing import MAX_LENGTH, Preprocessing, preprocessing_from_json
 
 SCHEMA_VERSION = 1
@@ -16,21 +16,21 @@ UNKNOWN = "unknown"
 """The label of a prediction below the minimum score, and of a blank input."""
 
 MAX_SIDE = 4096
-"""The largest height and width of an image's tensor, in pixels; of a sound's, bands and windows."""
+"""The largest height and width of the tensor: pixels, or for sounds bands and windows."""
 MAX_SERIES_CHANNELS = 1024
 MAX_LABELS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """The model's input tensor: raw 8-bit values, batch first, channels last."""
+    """The model's input tensor without its batch axis: raw 8-bit values, channels last."""
 
     height: int
-    """Rows, in pixels; of a sound its mel bands, the lowest first; of a series 1."""
+    """Rows, in pixels; for sounds the mel bands, the lowest first; for series 1."""
     width: int
-    """Columns, in pixels; of a sound its windows, of a series its values, in order of time."""
+    """Columns, in pixels; for sounds the windows, for series the values, in order of time."""
     channels: int = 1
-    """1 for grey (or ink) and for sounds, 3 for red, green, blue; of a series its channels."""
+    """1 for grey (or ink) and for sounds, 3 for red, green, blue; for series their channels."""
     name: str = "pixels"
     dtype: str = "uint8"
     layout: str = "NHWC"
@@ -43,7 +43,7 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """What a host needs to run a model; it also travels inside the ONNX file."""
+    """All that a host needs to run a model; it is also in the metadata of the ONNX file."""
 
     name: str
     version: str
@@ -70,7 +70,7 @@ class ModelSpec:
         }
 
     def to_metadata(self) -> dict[str, str]:
-        """The same as text by key, for the `metadata_props` of an ONNX file."""
+        """The same as JSON text for each key, for the `metadata_props` of an ONNX file."""
         return {key: json.dumps(value, ensure_ascii=False) for key, value in self.to_json().items()}
 
     @classmethod
@@ -79,13 +79,13 @@ class ModelSpec:
 
         Raises BundleError for anything missing, unknown or out of range.
         """
-        version = take(data, "schema_version", int, where)
+        version = typed(data, "schema_version", int, where)
         if version != SCHEMA_VERSION:
             raise BundleError(
                 f"{where}: schema_version is {version}, this edge-runtime reads {SCHEMA_VERSION};"
                 " install a matching edge-runtime or export the model again"
             )
-        labels = take(data, "labels", list, where)
+        labels = typed(data, "labels", list, where)
         if not 2 <= len(labels) <= MAX_LABELS:
             raise BundleError(f"{where}: {len(labels)} labels, expected 2 to {MAX_LABELS}")
         for label in labels:
@@ -95,25 +95,25 @@ class ModelSpec:
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise BundleError(f"{where}: label {twice!r} stands twice")
-        output = take(data, "output", dict, where)
+        output = typed(data, "output", dict, where)
         only(output, {"name", "kind", "dtype"}, f"{where}: output")
-        kind = take(output, "kind", str, f"{where}: output")
+        kind = typed(output, "kind", str, f"{where}: output")
         if kind != "probabilities":
             raise BundleError(f"{where}: output kind is {kind!r}, expected 'probabilities'")
         preprocessing = preprocessing_from_json(
-            take(data, "preprocessing", dict, where), f"{where}: preprocessing"
+            typed(data, "preprocessing", dict, where), f"{where}: preprocessing"
         )
         tensor = _input_from_json(
-            take(data, "input", dict, where), preprocessing.reads, f"{where}: input"
+            typed(data, "input", dict, where), preprocessing.reads, f"{where}: input"
         )
         preprocessing.check_shape(tensor.shape, f"{where}: preprocessing")
         return cls(
-            name=check_line(take(data, "name", str, where), "name", where),
-            version=check_line(take(data, "version", str, where), "version", where),
+            name=check_line(typed(data, "name", str, where), "name", where),
+            version=check_line(typed(data, "version", str, where), "version", where),
             labels=tuple(labels),
             input=tensor,
             preprocessing=preprocessing,
-            output=take(output, "name", str, f"{where}: output"),
+            output=typed(output, "name", str, f"{where}: output"),
             min_score=number(data, "min_score", 0.0, 1.0, where),
         )
 
@@ -153,12 +153,12 @@ def _input_from_json(data: Mapping[str, Any], reads: str, where: str) -> InputSp
         "series": (1, MAX_LENGTH, MAX_SERIES_CHANNELS),
     }[reads]
     spec = InputSpec(
-        height=whole(data, "height", 1, high, where),
-        width=whole(data, "width", 1, wide, where),
-        channels=whole(data, "channels", 1, deep, where),
-        name=take(data, "name", str, where),
-        dtype=take(data, "dtype", str, where),
-        layout=take(data, "layout", str, where),
+        height=integer(data, "height", 1, high, where),
+        width=integer(data, "width", 1, wide, where),
+        channels=integer(data, "channels", 1, deep, where),
+        name=typed(data, "name", str, where),
+        dtype=typed(data, "dtype", str, where),
+        layout=typed(data, "layout", str, where),
     )
     if spec.channels == 2 and reads == "image":
         raise BundleError(f"{where}: channels is 2, expected 1 or 3")

@@ -1,4 +1,4 @@
-"""How fast a bundle is on this device: the steps for one input, and the model by batch size."""
+"""Measure a bundle's speed on this device: each step for one input, and the model by batch size."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from ..system.cpus import available_cpus
 
 BATCH_SIZES = (1, 8, 32, 128)
 MOST_FILES = 1000
-"""Of a folder, as many files as this are used: the first, in sorted order."""
+"""The most files of a folder that are used: the first, in sorted order."""
 
 _LIBRARIES = ("edge-runtime", "numpy", "onnxruntime", "pillow")
 _FEWEST_CALLS = 3
-_READING_SECONDS = 1  # when so much time has been spent on reading files, no more are taken
+_READING_SECONDS = 1  # after so long no more files are decoded for the batches
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the figures were measured on."""
+    """The machine and the libraries that were measured."""
 
     platform: str
     """Operating system and C library."""
@@ -52,12 +52,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long one thing took, time and again."""
+    """The times of one step or call, in milliseconds."""
 
     samples: int
-    """How often it was timed."""
+    """The number of times."""
     mean_ms: float
-    """Milliseconds, like the others."""
     median_ms: float
     p95_ms: float
     p99_ms: float
@@ -77,7 +76,7 @@ class Step:
     name: str
     """`decode`, `preprocess`, `inference`, or `together` for the sum of the three."""
     precision: str | None
-    """Of the model; None for the steps before it."""
+    """The model's; None for the steps before it."""
     latency: Latency
 
 
@@ -89,14 +88,14 @@ class Batch:
     size: int
     """Images in a call."""
     latency: Latency
-    """Of a call."""
+    """The times of a call."""
     images_per_second: float
     """Images in all calls by the time of all calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `bench` found."""
+    """The result of `bench`."""
 
     name: str
     """The bundle's."""
@@ -106,26 +105,26 @@ class Report:
     models: dict[str, dict[str, str]]
     """By precision: the file's `path` in the bundle and its `sha256`."""
     reads: str
-    """What its model reads: `image`, `sound` or `series`; the images below are of that kind."""
+    """The kind of input, `image`, `sound` or `series`; so are the images below."""
     images: str
-    """Where the images are from."""
+    """The folder of the images, or that they are the bundle's golden ones."""
     images_read: int
     images_unreadable: int
-    """Left out."""
+    """Files that were left out."""
     machine: Machine
     when: str
     """ISO 8601, in UTC."""
     steps: tuple[Step, ...]
     batches: tuple[Batch, ...]
     peak_memory_bytes: int | None
-    """The most that this process held at once; None where the system does not tell."""
+    """The most memory that this process held at once; None where the system does not tell."""
 
     def to_json(self) -> str:
-        """All of it, for keeping."""
+        """The whole report as JSON."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     def table(self) -> str:
-        """For a person: at most 80 columns, but for long names."""
+        """The report as text of at most 80 columns, unless names are long."""
         many = PLURALS[self.reads]
         head = f"{'samples':>9}{'median ms':>11}{'p95 ms':>11}{'p99 ms':>11}{many + '/s':>12}"
         left_out = f", {self.images_unreadable:,} unreadable" if self.images_unreadable else ""
@@ -164,7 +163,7 @@ def bench(bundle: Path | None = None, images: Path | None = None, seconds: float
     """Measure a bundle (default: the digits model inside this package) on this device.
 
     images: a folder of files that the model reads; default: the bundle's golden images, sounds
-        or series. Their first reading is not timed, so no reading of the disk is.
+        or series. All are read once before, so that times do not include the disk.
     seconds: how long the model is timed for each precision and batch size, after a warm-up;
         the steps from file to label take twice that.
 

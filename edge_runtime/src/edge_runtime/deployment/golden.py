@@ -1,11 +1,11 @@
-"""Golden vectors: encoded images, the tensors they must become, the answers they must give.
+"""Golden vectors: encoded images, the tensors they must become, the predictions they must give.
 
 `golden/golden.json` of a bundle holds one object for each image (or sound, or series, by the
 same names):
 `image` (a path inside `golden/`), `about` (what it tests), `tensor` (what the image must become:
 the input tensor's values, row by row, 0 to 255), `tensor_tolerance` (the largest difference
 allowed for a value, because lossy decoders may differ), `probabilities` (what the model must
-make of that tensor, one for each label), `label` (what the image must be read as).
+make of that tensor, one for each label), `label` (the label that it must predict).
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ PROBABILITY_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class GoldenResult:
-    """One golden image, read on this device."""
+    """The outcome of one golden image on this device."""
 
     image: str
     about: str
     expected: str
-    """The label that it must give."""
+    """The label that must be predicted."""
     label: str
-    """The label that it gave."""
+    """The label that was predicted."""
     tensor_difference: int
     """Largest difference of a tensor value, 0 to 255."""
     probability_difference: float
@@ -77,7 +77,7 @@ def check_files(bundle: Path) -> tuple[list[BundleFile], list[BundleFile]]:
 
 
 def check_golden(bundle: Path, classifier: Classifier) -> Iterator[GoldenResult]:
-    """Read each golden image of the bundle and compare. Raises BundleError without them."""
+    """Classify each golden image of the bundle and compare. Raises BundleError without them."""
     manifest = Manifest.load(bundle)
     files = {file.path: file for file in manifest.files}
     if GOLDEN_NAME not in files:

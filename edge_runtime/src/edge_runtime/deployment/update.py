@@ -1,4 +1,4 @@
-"""A new model on a device: checked first, switched in one step, the old one kept."""
+"""Replace a bundle on a device: check the new one, switch in one step, keep the old one."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .golden import check_files, prove
 def update(new: Path, target: Path) -> Path | None:
     """Put a copy of the bundle `new` in the place of `target`; returns where the old one is kept.
 
-    Whoever opens `target` finds the old bundle or the new one, whenever this process is killed
-    or the power fails (on Linux; elsewhere `target` is absent for a moment). The old one is
-    kept as `target` with `.old` behind its name, in the place of the one before it, and what
-    stands there is a whole bundle at every moment, too; None when there was none. Raises
+    A program that opens `target` finds the whole old bundle or the whole new one, even after a
+    kill or a power failure (on Linux; elsewhere `target` is absent for a moment). The old one is
+    kept as `target` with `.old` appended to its name, which replaces the one kept before it and is
+    a whole bundle at every moment, too. Returns None when there was no old bundle. Raises
     BundleError, with `target` untouched, when `new` does not pass its hashes and golden vectors.
     """
     if target.is_symlink() or (target.exists() and not (target / MANIFEST_NAME).is_file()):
@@ -50,7 +50,7 @@ def update(new: Path, target: Path) -> Path | None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy the files that the manifest knows, and have them on the disk before returning."""
+    """Copy the files that the manifest lists, and flush them to the disk."""
     checked, _ = check_files(source)
     names = [file.path for file in checked] + [MANIFEST_NAME]
     if (source / SIGNATURE_NAME).exists():
@@ -58,10 +58,10 @@ def _copy(source: Path, target: Path) -> None:
     for name in names:
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(source / name, "rb") as reader, open(path, "wb") as writer:
-            shutil.copyfileobj(reader, writer)
-            writer.flush()
-            os.fsync(writer.fileno())
+        with open(source / name, "rb") as original, open(path, "wb") as copy:
+            shutil.copyfileobj(original, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
     for folder, _, _ in os.walk(target):
         _sync(Path(folder))
 
@@ -83,7 +83,7 @@ def _remove(folder: Path) -> None:
 
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """Two updates beside each other would mix what they copy."""
+    """Lock the folder: two updates at the same time would mix their files."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if sys.platform == "win32":  # where a folder cannot be opened
         yield

@@ -33,7 +33,7 @@ class Result:
     """The result of one input file: a prediction, or why there is none."""
 
     path: str
-    """As it was given, or as the walk found it."""
+    """As it was given, or as it was found in a folder."""
     status: str
     """`ok`, the status of an InputError, or `crashed`."""
     prediction: Prediction | None

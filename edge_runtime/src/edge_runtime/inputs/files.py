@@ -10,8 +10,8 @@ from ..errors import InputError, one_line
 from ..system.regular_files import NotRegularError, TooLargeError, open_regular, read_bounded
 
 MAX_PIXELS = 64_000_000
-"""Width times height above which an image is refused as `too_large`: 192 MB as RGB. Of a sound,
-samples times channels; of a series, values."""
+"""Width times height above which an image is refused as `too_large`: 192 MB as RGB. For sounds
+the limit of samples times channels, for series of values."""
 
 T = TypeVar("T")
 

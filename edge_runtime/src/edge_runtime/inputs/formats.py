@@ -1,4 +1,4 @@
-"""The file formats that models read: by their extensions, and by how such files begin."""
+"""The file formats that are read: their extensions, and their first bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDINGS = {
     "sound": frozenset({".wav"}),
     "series": frozenset({".npy"}),
 }
-"""The file endings, in lower case, that a walk of a folder takes, by what the model reads."""
+"""The file extensions, in lower case, that are taken from a folder, by kind of input."""
 _FOUND = {"image": "an image", "sound": "a WAV sound", "series": "an array (.npy)"}
 _WANTED = {
     "image": "images (PNG, JPEG, BMP, GIF, TIFF, WebP)",
@@ -31,8 +31,10 @@ def has_ending(name: str, endings: Set[str] | None) -> bool:
 
 
 def refuse_other_kinds(start: bytes, reads: str) -> None:
-    """Raise InputError with `wrong_kind` if a file that begins so, with 12 bytes or more, is of
-    a kind that other models read than those that read `reads`."""
+    """Raise InputError with `wrong_kind` for a file of another kind than the model reads.
+
+    start: the file's first 12 bytes or more. reads: `image`, `sound` or `series`.
+    """
     if start.startswith(_STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP"):
         found = "image"
     elif start[:4] == b"RIFF" and start[8:12] == b"WAVE":

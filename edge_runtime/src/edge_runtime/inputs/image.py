@@ -1,4 +1,4 @@
-"""Image files decoded to pixels, upright and opaque; damage and bombs are refused."""
+"""Decode image files to pixels, upright and opaque; damaged files and bombs are refused."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
 
 
 def _damage(error: BaseException) -> ImageError:
-    """The system's own errors have a number: they say nothing about what is in the file."""
+    """`unreadable` for an error of the system, which has a number, else `corrupt`."""
     return ImageError("unreadable" if getattr(error, "errno", 0) else "corrupt", one_line(error))
 
 
@@ -177,7 +177,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, int, Image.Image]]:
-    """(first row, last row + 1, those rows): what takes many bytes a pixel is done by the band."""
+    """(first row, last row + 1, those rows): steps that take many bytes a pixel go band by band."""
     step = max(1, _BAND_PIXELS // image.width)
     for top in range(0, image.height, step):
         bottom = min(top + step, image.height)
@@ -241,6 +241,6 @@ def read_pixels(source: object, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint
 
 
 def ignore_decoder_warnings() -> None:
-    """For a process of this package's own: what Pillow warns of already shows in the results."""
+    """Silence Pillow in a process that only classifies: damage already shows in the results."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)

@@ -1,4 +1,4 @@
-"""NPY files: their bytes as an array of numbers, whatever their header claims.
+"""Decode NPY files to arrays of numbers, without trusting their headers.
 
 numpy's own reader hands the header to Python's parser, and sets aside the memory that it asks for.
 """

@@ -1,4 +1,4 @@
-"""The commonest small image, quickly: Pillow's own decoder without its reading of chunks.
+"""A fast path for small PNG files: Pillow's decoder without its parsing of chunks.
 
 Opening a small PNG takes Pillow three times as long as decoding it.
 """
@@ -19,8 +19,9 @@ _LENGTH = struct.Struct(">I").unpack_from
 
 
 def plain_png(data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:
-    """Pixels (H, W) or (H, W, 3) of a whole, undamaged PNG, 8-bit grey or RGB, that holds
-    nothing but pixels and is not above `max_pixels`; None of anything else.
+    """Decode an undamaged 8-bit grey or RGB PNG that has pixels only, `max_pixels` at most.
+
+    Returns uint8 (H, W) or (H, W, 3); None for any other file, which Pillow must open.
     """
     mode = _MODES.get(data[24:29])
     if mode is None or not data.startswith(_HEAD) or len(data) < 57:
@@ -47,6 +48,6 @@ def plain_png(data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:
 
 
 def _intact(data: bytes, start: int, length: int) -> bool:
-    """Whether the type and contents of a chunk are as its checksum says."""
+    """True if the checksum of a chunk's type and contents is right."""
     end = start + length
     return end + 4 <= len(data) and zlib.crc32(data[start:end]) == _LENGTH(data, end)[0]

@@ -1,4 +1,4 @@
-"""Which files a run reads: each path as given, each folder as its files in sorted order."""
+"""List the files to classify: paths as given, and the files of folders in sorted order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def walk(
     endings: Set[str] = ENDINGS["image"],
     passed_over: Callable[[str], object] = lambda path: None,
 ) -> Iterator[str]:
-    """The files to read: each path as given, each folder as its files in sorted order.
+    """Yield the files to classify: each path as given, each folder as its files in sorted order.
 
     In a folder, hidden files and folders are left out, links to folders are not followed, and
     only names with one of the `endings` are taken unless `all_files`; `passed_over` is called with
@@ -86,7 +86,7 @@ def _without_slash(name: str) -> str:
 
 
 def _deserves_row(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file, or a link to one, or a link that leads nowhere."""
+    """True for a file, a link to one, or a broken link."""
     try:
         return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
     except OSError:  # a link to itself, or into a folder that may not be entered

@@ -1,4 +1,4 @@
-"""WAV files: their bytes as samples between -1 and 1.
+"""Decode WAV files to samples between -1 and 1.
 
 Python's own `wave` module reads neither floats nor, before 3.12, WAVE_FORMAT_EXTENSIBLE.
 """
@@ -18,7 +18,7 @@ from .files import MAX_PIXELS, file_bytes
 from .formats import refuse_other_kinds
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
-"""Samples a second that are read."""
+"""The sample rates that are accepted, in samples a second."""
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID = bytes.fromhex("000000001000800000aa00389b71")  # what follows the format in an extension

@@ -1,4 +1,4 @@
-"""What the readers of images, of sounds and of series have in common."""
+"""The base class of the readers of images, of sounds and of series."""
 
 from __future__ import annotations
 

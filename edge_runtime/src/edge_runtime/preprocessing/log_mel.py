@@ -20,7 +20,7 @@ _ALIKE = 0.999  # parts with at least this share of the loudest part's energy co
 
 
 def clip_length(spec: InputSpec, how: LogMel) -> int:
-    """How many samples, at the model's rate, the windows of one tensor cover."""
+    """The number of samples, at the model's rate, that the windows of one tensor cover."""
     return how.window + (spec.width - 1) * how.hop
 
 
@@ -43,7 +43,7 @@ def clip(
 
 
 def _loudest(samples: NDArray[np.float32], length: int, step: int) -> int:
-    """Where the part of that length with the greatest energy starts, a multiple of `step`."""
+    """The start, a multiple of `step`, of the part of that length with the greatest energy."""
     blocks = samples[: len(samples) // step * step].reshape(-1, step)
     energy = np.einsum("ij,ij->i", blocks, blocks)
     many = min(math.ceil(length / step), len(energy))

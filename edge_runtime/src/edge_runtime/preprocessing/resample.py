@@ -1,4 +1,4 @@
-"""Samples at another rate: a windowed sinc for each of the places between two samples."""
+"""Resample sounds: a windowed sinc for each of the places between two samples."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _span(samples: NDArray[np.float32], first: int, end: int) -> NDArray[np.floa
 
 
 def _half(up: int, down: int) -> int:
-    """How many samples on each side make one."""
+    """The number of samples on each side that count in one output."""
     return math.ceil(_CROSSINGS * max(1.0, down / up) / _CUTOFF)
 
 

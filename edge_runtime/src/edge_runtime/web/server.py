@@ -1,7 +1,7 @@
-"""The page that reads images in a browser: its files, and a server of them for this machine.
+"""The page that classifies images in a browser: its files, and a local web server for them.
 
-The same files are served and exported: the page itself, onnxruntime-web, and under `bundle/` what a
-device needs of a bundle. All of them are read and checked once, then kept in memory.
+The same files are served and exported: the page itself, onnxruntime-web, and under `bundle/` the
+manifest, the fp32 model and the golden vectors. They are read and checked once and kept in memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIBRARY = "onnxruntime-web"
 _LIBRARY_FOLDERS = (PAGE / LIBRARY, Path("node_modules") / LIBRARY / "dist")
 _MAX_LIBRARY_BYTES = 64 << 20
 
-# By what follows the last dot. Nothing else is served.
+# By extension. Nothing else is served.
 _TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -109,7 +109,7 @@ def export(files: Mapping[str, bytes], folder: Path) -> None:
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves those files on 127.0.0.1, to requests that name this machine."""
+    """Serves files on 127.0.0.1, to requests whose Host is this machine."""
 
     daemon_threads = True
 
@@ -128,11 +128,11 @@ class PageServer(ThreadingHTTPServer):
         self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     def server_bind(self) -> None:
-        """As HTTPServer, which would also ask the network for this machine's name."""
+        """Bind as HTTPServer does, but do not look up this machine's name on the network."""
         socketserver.TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away in the middle is no error."""
+        """Say nothing: a browser that goes away in the middle is no error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -167,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def version_string(self) -> str:
-        """Nothing about this machine's software."""
+        """The Server header, without versions of this machine's software."""
         return "edge-runtime"
 
     def log_message(self, format: str, *args: Any) -> None:
