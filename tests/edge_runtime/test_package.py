@@ -40,6 +40,16 @@ def test_using_the_library_never_imports_the_command_line(home: Path) -> None:
     assert HEAVY - imported == {"click"}
 
 
+def test_an_input_tensor_is_made_without_onnxruntime(home: Path) -> None:
+    code = f"""
+from edge_runtime import Manifest, reader_of
+spec = Manifest.load({str(GOLDEN.parent)!r}).spec
+tensor = reader_of(spec.input, spec.preprocessing).tensor({str(GOLDEN / "7.bmp")!r})
+assert tensor.shape == spec.input.shape and tensor.any()
+"""
+    assert HEAVY - modules_imported_by(code, home) == {"click", "onnxruntime"}
+
+
 def test_help_is_shown_without_loading_numpy_or_onnxruntime(home: Path) -> None:
     for arguments in (["--help"], ["predict", "--help"], ["--version"]):
         done = subprocess.run(
@@ -82,6 +92,7 @@ def test_every_public_name_is_there_and_others_are_not() -> None:
     assert edge_runtime.ImageError is edge_runtime.InputError
     for name in set(edge_runtime.__all__) - {"ImageError"}:
         assert getattr(edge_runtime, name).__name__ == name
+    assert set(edge_runtime.__all__) <= set(dir(edge_runtime))
     with pytest.raises(AttributeError, match="no attribute 'Classifer'"):
         _ = edge_runtime.Classifer
 
