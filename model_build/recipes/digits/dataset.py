@@ -62,4 +62,5 @@ def strokes_of(dataset: Dataset, indices: Indices, spec: InputSpec) -> StrokeDig
     """Those digits as strokes, to be drawn again."""
     counts = np.stack([dataset.images[i] for i in indices]) * np.float32(_FULL / 255)
     plain = dataset.labelled(indices, spec)
+    assert isinstance(dataset.preprocessing, Ink)
     return StrokeDigits(counts, plain.labels, plain.tensors, dataset.preprocessing)
