@@ -17,7 +17,7 @@ from ..bundle.spec import InputSpec
 from ..errors import ImageError
 from ..inputs import image
 from .base import Reader, Source
-from .ink.clean import CLEAN
+from .ink.clean import SMALL_SIDE
 from .ink.crop import fit_ink
 from .ink.find import find_ink, find_inks
 
@@ -50,7 +50,7 @@ class ImageReader(Reader):
         pixels = _checked(decoded)
         if self._ink is None:
             return self._resized(pixels)
-        return Small(pixels) if max(pixels.shape) <= CLEAN else find_ink(pixels)
+        return Small(pixels) if max(pixels.shape) <= SMALL_SIDE else find_ink(pixels)
 
     def batch(self, prepared: Sequence[Pixels | Small | None]) -> Pixels:
         """The (N, height, width, channels) uint8 tensors of prepared images; zeros for blank ones.

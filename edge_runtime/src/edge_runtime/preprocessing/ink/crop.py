@@ -1,7 +1,11 @@
 """From the ink of images to the model's input tensors: one box, one resampling.
 
-Training draws its digits through the same function, so that the network never sees an ink that
-the device would have placed otherwise.
+The box of an ink is a mean of its edges and of its standard deviations around the centroid (image
+moments, Hu 1962). A box filter resamples it to the tensor. Training draws its digits through the
+same function, so that the network sees no ink that the device would have placed otherwise.
+
+How strong each rule is (`max_stretch`, `spread`, `reach`) is the model's choice and stands in the
+bundle's manifest.
 """
 
 from __future__ import annotations
@@ -13,13 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from .types import Floats
+
 Margins = tuple[float, float, float, float]
 
-_PADDED = (
-    16  # px, inks are padded to squares of a multiple of it: those of about a size go together
-)
-_TOGETHER = 64  # inks of a padded size that are resampled at once: what fits the cache
+_PAD_MULTIPLE = 16
+"""px, inks are padded to squares of a multiple of it, so that those of about a size go together."""
+_BATCH = 64
+"""Inks of a padded size that are resampled at once: what fits the processor's cache."""
+_PIXEL_VARIANCE = 1 / 12
+"""px^2, the variance of a single pixel's width, the least that an ink can have."""
+_MIN_BOX_SIDE = 2.0
+"""px, so that the box of a dot or hairline has an extent."""
 
 
 def fit_ink(
@@ -30,32 +39,32 @@ def fit_ink(
     reach: float,
     margins: Sequence[Margins] | None = None,
 ) -> NDArray[np.uint8]:
-    """Resample inks, each (h, w) uint8 or float32 with 0 as ground, into (N, side, side) uint8.
+    """Resample inks, each (h, w) uint8 or float32 with 0 as background, to (N, side, side) uint8.
 
-    Along each axis the box lies between the edges of the crop and `reach` standard deviations
-    around the ink's centroid; `spread`, in [0, 1], is the weight of the second, which a long
-    thin stroke moves less. The box fills the tensor, but its shorter side is stretched by at
-    most `max_stretch` (>= 1) beyond the longer one's scale, and centred. The strongest cell
-    becomes 255. `margins` (top, bottom, left, right) widen each box by shares of its longer
-    side, for training. What an ink becomes does not depend on those beside it.
+    Along each axis the box is a weighted mean of two: the edges of the crop, and `reach` standard
+    deviations each way from the ink's centroid. `spread`, in [0, 1], is the weight of the second,
+    which a long thin stroke moves less. The box fills the tensor, but its shorter side is
+    stretched by at most `max_stretch` (>= 1) beyond the longer one's scale, and centred. The
+    strongest cell becomes 255. `margins` (top, bottom, left, right) widen each box by shares of
+    its longer side, for training. The tensor of an ink does not depend on those beside it.
     """
     tensors = np.empty((len(inks), side, side), np.uint8)
-    alike: dict[int, list[int]] = {}
+    by_size: dict[int, list[int]] = {}
     for i, ink in enumerate(inks):
-        alike.setdefault(-(-max(ink.shape) // _PADDED) * _PADDED, []).append(i)
-    for pixels, members in alike.items():
-        for start in range(0, len(members), _TOGETHER):
-            some = members[start : start + _TOGETHER]
-            stack = np.zeros((len(some), pixels, pixels), np.float32)
-            for padded, i in zip(stack, some, strict=True):
+        by_size.setdefault(-(-max(ink.shape) // _PAD_MULTIPLE) * _PAD_MULTIPLE, []).append(i)
+    for pixels, members in by_size.items():
+        for start in range(0, len(members), _BATCH):
+            batch = members[start : start + _BATCH]
+            stack = np.zeros((len(batch), pixels, pixels), np.float32)
+            for padded, i in zip(stack, batch, strict=True):
                 height, width = inks[i].shape
                 padded[:height, :width] = inks[i]
             moments = (_powers(pixels).T @ (stack @ _powers(pixels))).tolist()
             boxes = [
-                _box(inks[i].shape, pixels, found, spread, reach, margins[i] if margins else None)
-                for found, i in zip(moments, some, strict=True)
+                _box(inks[i].shape, pixels, sums, spread, reach, margins[i] if margins else None)
+                for sums, i in zip(moments, batch, strict=True)
             ]
-            tensors[some] = _resample(stack, boxes, side, max_stretch)
+            tensors[batch] = _resample(stack, boxes, side, max_stretch)
     return tensors
 
 
@@ -67,7 +76,10 @@ def _box(
     reach: float,
     margins: Margins | None,
 ) -> tuple[float, float, float, float]:
-    """Centre and length down, centre and length across, in pixels from the top left."""
+    """The box of one ink: centre and length down, centre and length across, in pixels.
+
+    moments: (3, 3), the sums of ink * y^i * x^j around the middle of the padded square.
+    """
     total = max(moments[0][0], 1e-6)
     top, bottom = _ends(
         shape[0], pixels, moments[1][0] / total, moments[2][0] / total, spread, reach
@@ -79,7 +91,7 @@ def _box(
         longer = max(bottom - top, right - left)
         top, bottom = top - margins[0] * longer, bottom + margins[1] * longer
         left, right = left - margins[2] * longer, right + margins[3] * longer
-    tall, wide = max(bottom - top, 2.0), max(right - left, 2.0)
+    tall, wide = max(bottom - top, _MIN_BOX_SIDE), max(right - left, _MIN_BOX_SIDE)
     return top + tall / 2, tall, left + wide / 2, wide
 
 
@@ -87,7 +99,7 @@ def _ends(
     size: int, pixels: int, mean: float, square: float, spread: float, reach: float
 ) -> tuple[float, float]:
     """Both ends of the box along one axis, in pixels from the start of the crop."""
-    deviation = max(square - mean * mean, 1 / 12) ** 0.5
+    deviation = max(square - mean * mean, _PIXEL_VARIANCE) ** 0.5
     centre = spread * (mean + pixels / 2)
     half = spread * reach * deviation
     return centre - half, (1 - spread) * size + centre + half
@@ -99,21 +111,22 @@ def _resample(
     side: int,
     max_stretch: float,
 ) -> NDArray[np.uint8]:
-    """The boxes of (N, pixels, pixels) inks as (N, side, side) uint8.
+    """Resample the boxes of (N, pixels, pixels) inks to (N, side, side) uint8.
 
-    Each cell averages the pixels that it covers; when it covers less than one, one is averaged,
-    which is linear interpolation. Cells beyond the box still show the ink that lies there.
+    A box filter, separately down and across: each cell averages the pixels that it covers. A cell
+    that covers less than a pixel averages a whole one around it, which is linear interpolation.
+    Cells beyond the box still show the ink that lies there.
     """
-    places = []
+    cells_of_boxes = []
     for down, tall, across, wide in boxes:
         high = tall / side / min(1.0, max_stretch * tall / wide)
         broad = wide / side / min(1.0, max_stretch * wide / tall)
-        places += [down, across, high, broad, max(high, 1.0) / 2, max(broad, 1.0) / 2]
-    place, step, half = (
-        np.array(places, np.float32).reshape(-1, 3, 2, 1, 1).transpose(1, 0, 2, 3, 4)
+        cells_of_boxes += [down, across, high, broad, max(high, 1.0) / 2, max(broad, 1.0) / 2]
+    centre, step, half = (
+        np.array(cells_of_boxes, np.float32).reshape(-1, 3, 2, 1, 1).transpose(1, 0, 2, 3, 4)
     )
     cells = _cells(side) * step
-    cells += place
+    cells += centre
     weights, before = covered = np.empty((2, *cells.shape[:3], stack.shape[1]), np.float32)
     np.subtract(cells + half, _edges(stack.shape[1]), out=weights)
     np.subtract(cells - half, _edges(stack.shape[1]), out=before)
@@ -121,16 +134,17 @@ def _resample(
     np.minimum(covered, 1, out=covered)
     weights -= before
     weights *= 0.5 / half
-    found = weights[:, 0] @ stack @ weights[:, 1].transpose(0, 2, 1)
-    found *= 255 / np.maximum(found.max(axis=(1, 2), keepdims=True), np.float32(1e-6))
-    found += np.float32(0.5)
-    tensors: NDArray[np.uint8] = found.astype(np.uint8)
+    level = weights[:, 0] @ stack @ weights[:, 1].transpose(0, 2, 1)
+    level *= 255 / np.maximum(level.max(axis=(1, 2), keepdims=True), np.float32(1e-6))
+    level += np.float32(0.5)
+    tensors: NDArray[np.uint8] = level.astype(np.uint8)
     return tensors
 
 
 @lru_cache(maxsize=64)
 def _powers(pixels: int) -> Floats:
-    """(pixels, 3): powers 0, 1 and 2 of each pixel's distance from the middle of the axis."""
+    """(pixels, 3): powers 0, 1 and 2 of each pixel's distance from the middle of the axis, for the
+    moments."""
     place = np.arange(pixels, dtype=np.float32) + 0.5 - pixels / 2
     return np.stack([np.ones_like(place), place, place * place], axis=1)
 

@@ -1,8 +1,12 @@
-"""Find the ink of one handwritten digit in an image: polarity, ground and levels.
+"""Find the ink of one handwritten digit in an image.
 
-A noiseless image is only stretched. In any other, up to three ideas of the ground are tried (a
-smooth surface, the flat half of the tones, whatever is broader than a stroke), each judged by
-how much is left of the ground beside how strong the ink is.
+1. A clean image only has its contrast stretched (`clean`). Any other is reduced to at most 128 px
+   a side, and its background is estimated and taken away (`photo`, `background`).
+2. In the ink levels the digit's connected components are found (`components`) and cropped.
+3. A digit that came out small in a large image is searched again in its own part of the image, at
+   a higher resolution.
+
+`crop` then makes the input tensor of the ink. docs/preprocessing.md shows each step in pictures.
 """
 
 from collections.abc import Sequence
@@ -12,27 +16,33 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .background import Bytes
-from .clean import CLEAN, FEW, WORK, clean_levels, plain_inks
-from .components import Box, digit_box
+from .clean import ANALYSIS_SIDE, MIN_BATCH, SMALL_SIDE, clean_inks, clean_levels
+from .components import digit_box
 from .photo import photo_levels
+from .types import Box, Bytes
 
-SHARP = 40  # px, a digit lower than this is cropped again from the full-resolution pixels
-MARGIN = 0.3  # of the digit's long side, the ground kept around it for that second look
-STRIDE = 1024  # px, larger images are thinned to about this side before Pillow averages them
+SHARP_SIDE = 40
+"""px, a digit whose long side is shorter is searched again at a higher resolution. The digits'
+tensor has 16 px a side. Set by hand, as the next two."""
+SECOND_MARGIN = 0.3
+"""Of the digit's long side: background kept around it for the second search."""
+MAX_AVERAGED_SIDE = 1024
+"""px, a larger image is first thinned to about this side, every so many-th pixel: of a photo of
+12 megapixels, averaging all the pixels takes 125 ms, thinned ones 48 ms."""
 
 
 class Found(NamedTuple):
-    """Ink (h, w) uint8, 0 = ground to 255 = ink, and its left, top, right, bottom in the image."""
+    """Ink (h, w) uint8, 0 = background to 255 = ink, and its left, top, right, bottom in pixels of
+    the image."""
 
     ink: Bytes
     box: tuple[float, float, float, float]
 
 
 def find_ink(pixels: Bytes) -> Bytes | None:
-    """The ink of one digit in (H, W) grey or (H, W, 3) RGB uint8 pixels.
+    """Find the ink of one digit in (H, W) grey or (H, W, 3) RGB uint8 pixels.
 
-    Returns a tight (h, w) uint8 crop, 0 = ground to 255 = full ink; None for a blank image.
+    Returns a tight (h, w) uint8 crop, 0 = background to 255 = full ink; None for a blank image.
     """
     found = locate_ink(pixels)
     return None if found is None else found.ink
@@ -43,52 +53,58 @@ def locate_ink(pixels: Bytes) -> Found | None:
     level = clean_levels(pixels)
     if level is not None:
         part = digit_box(level, clean=True)
-        return None if part is None else _cropped(*part, (0, 0, 1.0))
-    first = _look(pixels, (0, 0))
-    if first is None or max(first.ink.shape) >= SHARP or max(pixels.shape[:2]) <= WORK:
+        return None if part is None else _crop(*part, (0, 0, 1.0))
+    first = _search(pixels, (0, 0))
+    if (
+        first is None
+        or max(first.ink.shape) >= SHARP_SIDE
+        or max(pixels.shape[:2]) <= ANALYSIS_SIDE
+    ):
         return first
     x0, y0, x1, y1 = first.box
-    pad = MARGIN * max(x1 - x0, y1 - y0)
-    left, top = max(0, int(x0 - pad)), max(0, int(y0 - pad))
-    return _look(pixels[top : int(y1 + pad) + 1, left : int(x1 + pad) + 1], (left, top)) or first
+    margin = SECOND_MARGIN * max(x1 - x0, y1 - y0)
+    left, top = max(0, int(x0 - margin)), max(0, int(y0 - margin))
+    window = pixels[top : int(y1 + margin) + 1, left : int(x1 + margin) + 1]
+    return _search(window, (left, top)) or first
 
 
 def find_inks(images: Sequence[Bytes]) -> list[Bytes | None]:
-    """As find_ink of each, in less time where many are small, grey and of one size."""
+    """As find_ink of each image, quicker where many are small, grey and of one size."""
     inks: list[Bytes | None] = [None] * len(images)
-    alike: dict[tuple[int, ...], list[int]] = {}
+    by_shape: dict[tuple[int, ...], list[int]] = {}
     for i, image in enumerate(images):
-        alike.setdefault(image.shape, []).append(i)
-    for shape, members in alike.items():
-        some = [images[i] for i in members]
-        plain = len(shape) == 2 and max(shape) <= CLEAN and len(some) >= FEW
-        found = plain_inks(np.stack(some)) if plain else repeat(None)
+        by_shape.setdefault(image.shape, []).append(i)
+    for shape, members in by_shape.items():
+        batch = [images[i] for i in members]
+        together = len(shape) == 2 and max(shape) <= SMALL_SIDE and len(batch) >= MIN_BATCH
+        found = clean_inks(np.stack(batch)) if together else repeat(None)
         for i, ink in zip(members, found, strict=False):
             inks[i] = find_ink(images[i]) if ink is None else ink
     return inks
 
 
-def _look(pixels: Bytes, corner: tuple[int, int]) -> Found | None:
-    """Find the ink in a window of the image whose top left pixel is at this corner."""
-    work, scale = _shrunk(pixels)
-    level = photo_levels(work)
+def _search(pixels: Bytes, corner: tuple[int, int]) -> Found | None:
+    """Find the ink in a window of the image whose left and top are `corner`."""
+    reduced, scale = _reduced(pixels)
+    level = photo_levels(reduced)
     part = None if level is None else digit_box(level, clean=False)
-    return None if part is None else _cropped(*part, (*corner, scale))
+    return None if part is None else _crop(*part, (*corner, scale))
 
 
-def _shrunk(pixels: Bytes) -> tuple[Bytes, float]:
-    """At most WORK px a side, and how many of the image's pixels one of them spans."""
-    stride = max(1, max(pixels.shape[:2]) // STRIDE)
+def _reduced(pixels: Bytes) -> tuple[Bytes, float]:
+    """The image at no more than ANALYSIS_SIDE px a side, and the factor by which it is smaller."""
+    stride = max(1, max(pixels.shape[:2]) // MAX_AVERAGED_SIDE)
     if stride > 1:
         pixels = pixels[::stride, ::stride]
-    factor = -(-max(pixels.shape[:2]) // WORK)
+    factor = -(-max(pixels.shape[:2]) // ANALYSIS_SIDE)
     if factor > 1:
         pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
     return pixels, float(stride * factor)
 
 
-def _cropped(level: Bytes, box: Box, frame: tuple[int, int, float]) -> Found:
+def _crop(level: Bytes, box: Box, window: tuple[int, int, float]) -> Found:
+    """The box of the levels; `window`: left, top and scale of the levels in the image."""
     x0, y0, x1, y1 = box
-    left, top, scale = frame
+    left, top, scale = window
     place = (left + x0 * scale, top + y0 * scale, left + x1 * scale, top + y1 * scale)
     return Found(np.ascontiguousarray(level[y0:y1, x0:x1]), place)
