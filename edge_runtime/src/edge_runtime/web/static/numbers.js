@@ -25,8 +25,8 @@ export function ranked(values, place) {
   return Float32Array.from(values).sort()[place];
 }
 
-/** Upper median, 0 of none. @param {Float32Array} values */
-export function middle(values) {
+/** The median, of two middle values the larger; 0 of none. @param {Float32Array} values */
+export function upperMedian(values) {
   return values.length ? ranked(values, values.length >> 1) : 0;
 }
 

@@ -1,7 +1,7 @@
 /** From decoded pixels to the model's input tensor, by the manifest's parameters. */
 
-import { fitInk } from "./fit.js";
-import { locateInk } from "./ink.js";
+import { fitInk } from "./crop.js";
+import { locateInk } from "./find.js";
 import { clip, rint } from "./numbers.js";
 import { reduce, resample } from "./resize.js";
 

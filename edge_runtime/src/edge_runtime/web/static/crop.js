@@ -1,10 +1,10 @@
-/** From the ink of an image to the model's input tensor: one box, one resampling. */
+/** From the ink of an image to the model's input tensor: one box, one resampling (ink/crop.py). */
 
 const { fround } = Math;
-const PADDED = 16; // px, an ink is padded to a square of a multiple of it
+const PAD_MULTIPLE = 16; // px, an ink is padded to a square of a multiple of it
 
 /**
- * Resample an ink, 0 as ground, into a square.
+ * Resample an ink, 0 as background, into a square.
  *
  * @param {{data: Uint8Array, width: number, height: number}} ink
  * @param {number} side of the result
@@ -13,7 +13,7 @@ const PADDED = 16; // px, an ink is padded to a square of a multiple of it
  */
 export function fitInk(ink, side, { max_stretch: maxStretch, spread, reach }) {
   const { data, width, height } = ink;
-  const pixels = Math.ceil(Math.max(width, height) / PADDED) * PADDED;
+  const pixels = Math.ceil(Math.max(width, height) / PAD_MULTIPLE) * PAD_MULTIPLE;
   const sums = { total: 0, x: 0, xx: 0, y: 0, yy: 0 };
   for (let y = 0, i = 0; y < height; y++) {
     const down = y + 0.5 - pixels / 2;
@@ -48,7 +48,7 @@ function stretched(length, other, side, maxStretch) {
   return length / side / Math.min(1, (maxStretch * length) / other);
 }
 
-/** (side, pixels) shares of each pixel in each cell, of which the middle ones are at `centre`. */
+/** (side, pixels) shares of each pixel in each cell, the middle of the cells at `centre`. */
 function weights(centre, step, side, pixels) {
   [centre, step] = [fround(centre), fround(step)];
   const half = fround(Math.max(step, 1) * 0.5);
@@ -64,7 +64,7 @@ function weights(centre, step, side, pixels) {
 }
 
 function resampled(data, width, height, side, rows, columns) {
-  const found = new Float32Array(side * side);
+  const level = new Float32Array(side * side);
   const line = new Float32Array(width);
   for (let row = 0; row < side; row++) {
     for (let x = 0; x < width; x++) {
@@ -75,9 +75,9 @@ function resampled(data, width, height, side, rows, columns) {
     for (let column = 0; column < side; column++) {
       let sum = 0;
       for (let x = 0; x < width; x++) sum += columns[column][x] * line[x];
-      found[row * side + column] = sum;
+      level[row * side + column] = sum;
     }
   }
-  const full = fround(255 / Math.max(found.reduce((a, b) => Math.max(a, b)), fround(1e-6)));
-  return Uint8Array.from(found, (value) => fround(fround(value * full) + 0.5));
+  const full = fround(255 / Math.max(level.reduce((a, b) => Math.max(a, b)), fround(1e-6)));
+  return Uint8Array.from(level, (value) => fround(fround(value * full) + 0.5));
 }
