@@ -132,25 +132,30 @@ def _select_components(level: Bytes, mask: Mask, clean: bool) -> tuple[Bytes, Bo
     ruled = _ruled_lines(table, height, width)
     ruled &= bool(((side >= MIN_BESIDE_RULED * frame) & ~ruled).any())
     main = int((area * np.where(at_border, 1, INNER_WEIGHT) * ~ruled).argmax())
-    inner = area[~at_border].sum()
-    grain = len(table) > MAX_COMPONENTS and area[main] < MIN_MAIN_SHARE * inner
-    if grain or side[main] < least_digit_side(height, width):
+    size = int(side[main])
+    many = len(table) > MAX_COMPONENTS
+    grain = many and area[main] < MIN_MAIN_SHARE * area[~at_border].sum()
+    if grain or size < least_digit_side(height, width):
         return None
     spans = x1[main] - x0[main] >= SPANNING * width or y1[main] - y0[main] >= SPANNING * height
     tight_crop = at_border[main] and (clean or spans)
     foreign = ruled | (at_border & ~tight_crop)
     foreign[main] = False
-    left, top, right, bottom = box = _box_of_strokes(table, main, foreign)
+    left, top, right, bottom = box = _box_of_strokes(table, side, main, foreign)
     inside = foreign & (x0 < right) & (x1 > left) & (y0 < bottom) & (y1 > top)
     if inside.any():
         level = _erased(level, mask, runs, inside)
     return level, box
 
 
-def _box_of_strokes(table: NDArray[np.int64], main: int, foreign: Mask) -> Box:
-    """Grow the main component's box by detached strokes until none is near any more."""
+def _box_of_strokes(
+    table: NDArray[np.int64], side: NDArray[np.int64], main: int, foreign: Mask
+) -> Box:
+    """Grow the main component's box by detached strokes until none is near any more.
+
+    side: (K,), the long side of each component.
+    """
     x0, y0, x1, y1, _ = table.T
-    side = np.maximum(x1 - x0, y1 - y0)
     size = int(side[main])
     strokes = (side >= MIN_STROKE_SIDE * size) & ~foreign & (np.arange(len(table)) != main)
     left = np.flatnonzero(strokes)
@@ -176,8 +181,8 @@ def _erased(level: Bytes, mask: Mask, runs: Runs, foreign: Mask) -> Bytes:
         runs.row[drop].tolist(), runs.start[drop].tolist(), runs.stop[drop].tolist(), strict=True
     ):
         own[row, start:stop] = False
-        rows = slice(max(0, row - SOFT_EDGE), row + SOFT_EDGE + 1)
-        near[rows, max(0, start - SOFT_EDGE) : stop + SOFT_EDGE] = True
+        top, left = max(0, row - SOFT_EDGE), max(0, start - SOFT_EDGE)
+        near[top : row + SOFT_EDGE + 1, left : stop + SOFT_EDGE] = True
     return np.where(near & ~own, np.uint8(0), level).astype(np.uint8)
 
 
