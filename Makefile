@@ -26,7 +26,7 @@ lint: $(VENV)/.installed
 # ARGS="--quick" tries it; ARGS="--help" says what else there is.
 bench: $(VENV)/.installed
 	$(BIN)/python $(PIP) --editable '.[bench]'
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # A folder for any web server, build/page; and onnxruntime-web where `edge-runtime demo`, and a wheel
 # that is built then, find it.

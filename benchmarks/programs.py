@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
 EXECUTABLES = Path(sys.executable).parent
-BUNDLE = HERE.parent / "exported" / "digits"
+BUNDLE = ROOT / "exported" / "digits"
 
 EDGE = "edge-runtime"
 EDGE_ONE = "edge-runtime, 1 worker"
@@ -37,7 +38,7 @@ class Program:
     needs: str = "onnxruntime"
 
     def is_missing(self) -> bool:
-        """Whether that module is not installed."""
+        """True where that module is not installed."""
         return importlib.util.find_spec(self.needs) is None
 
 
@@ -50,13 +51,13 @@ def readers(folder: Path, workers: int) -> dict[str, Program]:
         EDGE_ONE: predict(folder, "--workers", "1"),
         EDGE_INT8: predict(folder, *edge, "--precision", "int8"),
         DECODE: script("decode.py", folder, workers),
-        PLAIN: script("plain.py", folder, model, 1),
-        "Pillow + onnxruntime, batches of 64": script("plain.py", folder, model, 64),
-        "OpenCV imread + cv2.dnn": script("plain_opencv.py", folder, model, 16, needs="cv2"),
-        "Pillow + LiteRT, one image a call": script(
+        PLAIN: rival("plain.py", folder, model, 1),
+        "Pillow + onnxruntime, batches of 64": rival("plain.py", folder, model, 64),
+        "OpenCV imread + cv2.dnn": rival("plain_opencv.py", folder, model, 16, needs="cv2"),
+        "Pillow + LiteRT, one image a call": rival(
             "plain_litert.py", folder, BUNDLE / "model.tflite", needs="ai_edge_litert"
         ),
-        "Keras image_dataset + SavedModel": script(
+        "Keras image_dataset + SavedModel": rival(
             "plain_keras.py", folder, BUNDLE / "saved_model", needs="tensorflow"
         ),
     }
@@ -71,6 +72,11 @@ def predict(path: Path, *options: str) -> Program:
 def script(name: str, *arguments: object, needs: str = "onnxruntime") -> Program:
     """One of the scripts in this folder."""
     return Program((sys.executable, str(HERE / name), *map(str, arguments)), needs)
+
+
+def rival(name: str, *arguments: object, needs: str = "onnxruntime") -> Program:
+    """One of the programs in `rivals/`, which a user could write instead."""
+    return script(f"rivals/{name}", *arguments, needs=needs)
 
 
 def seconds(program: Program, output: Path | str = os.devnull) -> float:

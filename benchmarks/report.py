@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-import calls
-from programs import DECODE, EDGE, EDGE_INT8, EDGE_ONE, PLAIN
+from . import calls
+from .programs import DECODE, EDGE, EDGE_INT8, EDGE_ONE, PLAIN
 
 Rounds = dict[str, list[float]]
 """By name, what was measured in each round."""

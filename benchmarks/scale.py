@@ -1,8 +1,8 @@
 """The same 50,000 small images through the local engine and through Ray, in turn.
 
-    python benchmarks/scale.py [--images 50000] [--rounds 3] [--folder DIR]
+    python -m benchmarks.scale [--images 50000] [--rounds 3] [--folder DIR]
 
-Whether the rows are the same bytes, images a second with the start-up apart, processor time and
+Compares the rows byte for byte and prints images a second (start-up apart), processor time and
 peak memory of a worker. The start-up of Ray ends when each worker has made its first part, that
 of the local engine is the time of a run on one batch for each worker.
 """
@@ -20,7 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-from images import SETS, draw
+from .images import SETS, draw
 
 WORKERS = 2
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -84,7 +84,9 @@ def whole(output: Path) -> bytes:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scale", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="Where the images stay for the next time.")

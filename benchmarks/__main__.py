@@ -1,4 +1,4 @@
-"""`make bench`: edge-runtime beside its limits and beside what one would write or use instead.
+"""`make bench`, or `python -m benchmarks`: edge-runtime's speed beside the limits and the rivals.
 
 Draws the images, runs whole processes on the same files in turn, round after round, and writes
 performance.json, performance.md and performance.png. Ratios are taken within a round.
@@ -22,14 +22,13 @@ import numpy as np
 from PIL import Image
 
 import edge_runtime
-import images
-import programs
-import report
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.deployment.benchmark import this_machine
 from edge_runtime.inference.classifier import Classifier
-from programs import Program
-from report import Results, Rounds
+
+from . import images, programs, report
+from .programs import Program
+from .report import Results, Rounds
 
 RIVAL_LIBRARIES = ("opencv-python-headless", "ai-edge-litert", "tensorflow", "torch")
 
@@ -124,7 +123,7 @@ class Suite:
         one = images.link(file.parent, self._scratch / "one", 1, 1) / "000"
         commands = {
             report.START_ONE: programs.predict(file),
-            report.START_BARE: programs.script("plain.py", one, programs.BUNDLE / "model.onnx", 1),
+            report.START_BARE: programs.rival("plain.py", one, programs.BUNDLE / "model.onnx", 1),
             report.START_HELP: Program((programs.predict(file).command[0], "--help")),
             report.START_CLICK: Program((sys.executable, "-c", "import click")),
         }
@@ -145,7 +144,7 @@ class Suite:
             report.MEMORY_MANY: programs.predict(deep, *workers),
             report.MEMORY_FLAT: programs.predict(flat, *workers),
             report.MEMORY_ONE: programs.predict(small, "--workers", "1"),
-            report.MEMORY_PLAIN: programs.script(
+            report.MEMORY_PLAIN: programs.rival(
                 "plain.py", small / "000", programs.BUNDLE / "model.onnx", 1
             ),
         }
@@ -155,7 +154,7 @@ class Suite:
         )
 
     def bytes(self) -> None:
-        """Whether worker counts and batch sizes change a byte of the output."""
+        """Compare the output of several worker counts and batch sizes, byte for byte."""
         outputs = {}
         for workers in (1, 2):
             for size in (1, 32, 256):
@@ -168,7 +167,7 @@ class Suite:
     def training(self) -> None:
         """Seconds to an accuracy on the test digits: model-build, and a plain PyTorch loop."""
         found: list[report.Training] = []
-        loop = programs.script("torch_loop.py", self.extent.torch_epochs, needs="torch")
+        loop = programs.rival("torch_loop.py", self.extent.torch_epochs, needs="torch")
         if self._present({"torch_loop.py": loop}):
             output = self._output("torch_loop")
             whole = programs.seconds(loop, output)
@@ -275,7 +274,9 @@ def say(line: str) -> None:
 
 def main() -> None:
     """Measure, print the tables, write the files."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--quick", action="store_true", help="few images, to try the suite")
     parser.add_argument(
         "--only", metavar="PART", choices=PARTS, action="append", help=", ".join(PARTS)
@@ -289,7 +290,7 @@ def main() -> None:
     compileall.compile_dir(Path(edge_runtime.__file__).parent, quiet=1)
     output = options.output
     if output is None and not (options.quick or options.only):
-        output = programs.HERE.parent / "docs"
+        output = programs.ROOT / "docs"
     if options.images_dir:
         options.images_dir.mkdir(parents=True, exist_ok=True)
     # Inside the other, because files cannot be linked across file systems.
