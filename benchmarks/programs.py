@@ -1,4 +1,4 @@
-"""The programs that are set side by side, as command lines, and what is measured of a process."""
+"""The programs that are compared, as command lines, and the time and memory of a process."""
 
 from __future__ import annotations
 

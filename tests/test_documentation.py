@@ -23,6 +23,13 @@ SESSIONS = [
     for session in documents.sessions(text)
     if session.is_run
 ]
+# Too slow to run.
+BUILDS = [
+    pytest.param(session, id=f"{name}: {session.command[:60]}")
+    for name, text in TEXTS.items()
+    for session in documents.sessions(text)
+    if re.match(r"make build|\S*model-build", session.command) and not session.is_run
+]
 PYTHON = [
     pytest.param(block.text, id=f"{name}:{block.line}")
     for name, text in TEXTS.items()
@@ -50,6 +57,11 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Device:
 @pytest.mark.parametrize("session", SESSIONS)
 def test_a_command_prints_what_is_shown(session: Session, device: Device) -> None:
     assert documents.output_problem(session, device.run(session.command)) is None
+
+
+@pytest.mark.parametrize("session", BUILDS)
+def test_a_build_has_the_words_that_are_shown(session: Session) -> None:
+    assert documents.word_problems(session) == []
 
 
 @for_each_document
@@ -177,6 +189,11 @@ def test_another_output_is_found(device: Device) -> None:
     assert documents.output_problem(Session("c", ("...", right[0])), printed)
     with pytest.raises(ValueError, match="neither run nor in NOT_RUN"):
         device.run("curl example.org")
+
+
+def test_a_word_that_a_build_does_not_say_is_found() -> None:
+    shown = Session("make build", ("epoch 3/9  loss 0.1", "brewing tea/pot.txt ..."))
+    assert documents.word_problems(shown) == ["make build: no text has 'brewing'"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ puts the output of today under each `$ command` that the tests run.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -33,6 +34,7 @@ NOT_RUN = {
     r"make ": "builds or measures",
     r"python3 -m venv |\S*pip install |npm ": "needs the package index",
     r"cmake |build/cpp/": "tests/test_cpp.py builds and runs it",
+    r"\S*python examples/camera_loop": "what it drops depends on the load",
     r"\S*model-build (build|evaluate|verify|sign)(?! --help)": "trains, or needs what was trained",
     r"\S*edge-runtime demo(?! --help)": "needs onnxruntime-web, or serves until it is ended",
     r"\S*edge-runtime (predict|check) .*\b(photos|new)/?": "a bundle that is not in the repository",
@@ -191,6 +193,24 @@ def output_problem(session: Session, output: list[str]) -> str | None:
         if not re.fullmatch(pattern, line):
             return f"{session.command}: shown {session.output[number]!r}, printed {line!r}"
     return f"{session.command}: {len(session.output)} lines are shown, {len(output)} were printed"
+
+
+def word_problems(session: Session) -> list[str]:
+    """Words of a shown output that no text in `model_build` has, for what is too slow to run."""
+    # File names, and the runtime's reason for a damaged file, are not its own words.
+    text = re.sub(r"\S*[/_.]\S*|\(\w+: .*\)", " ", "\n".join(session.output))
+    words = set(re.findall(r"[a-z]{4,}", text))
+    return [f"{session.command}: no text has {word!r}" for word in sorted(words - _own_words())]
+
+
+@cache
+def _own_words() -> frozenset[str]:
+    found: set[str] = set()
+    for path in (ROOT / "model_build").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.update(re.findall(r"[a-z]{4,}", node.value))
+    return frozenset(found)
 
 
 @dataclass(frozen=True)
