@@ -17,10 +17,11 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_runtime.bundle.spec import InputSpec, Preprocessing
-from edge_runtime.preprocessing.image import prepare
+from edge_runtime.bundle.preprocessing import Crop, Fit, Stretch
+from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.preprocessing.ink import background, components, find, photo
 from edge_runtime.preprocessing.ink.crop import fit_ink
+from edge_runtime.preprocessing.readers import reader_of
 
 from .drawn_photos import draw
 
@@ -237,10 +238,10 @@ def other_kinds() -> None:
     spec = InputSpec(48, 48, 3)
     for axis, how in zip(
         axes[0, 1:],
-        (Preprocessing("fit", fill=0), Preprocessing("crop"), Preprocessing("stretch")),
+        (Fit(fill=0), Crop(), Stretch()),
         strict=True,
     ):
-        show(axis, prepare(pixels, spec, how), how.kind)
+        show(axis, reader_of(spec, how).tensor(pixels), how.kind)
     save(figure, "kinds")
 
 
