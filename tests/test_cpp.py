@@ -97,7 +97,7 @@ def exchange(vector: dict[str, Any]) -> None:
 
 
 def rename(vector: dict[str, Any]) -> None:
-    vector["label"] = "7"
+    vector["label"] = "other"
 
 
 @pytest.mark.parametrize("spoil", [darken, exchange, rename])

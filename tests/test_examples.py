@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .support.helpers import LABELS, VECTORS
+
 ROOT = Path(__file__).parents[1]
 CAMERA_LOOP = Path(__file__).parents[1] / "examples" / "camera_loop.py"
 
@@ -69,8 +71,8 @@ def test_the_tflite_file_passes_the_golden_tensors_and_reads_an_image() -> None:
     for file in ("model.tflite", "model.int8.tflite"):
         done = litert(bundle, "--golden", "--file", file)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stdout.count(" ok") == 13
+        assert done.stdout.count(" ok") == len(VECTORS)
     done = litert(bundle, bundle / "golden" / "7.bmp", bundle / "labels.txt")
     assert done.returncode == 1
-    assert done.stdout.split()[1] == "7"
+    assert done.stdout.split()[1] == LABELS["7.bmp"]
     assert "not_an_image" in done.stderr

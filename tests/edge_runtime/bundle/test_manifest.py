@@ -280,7 +280,7 @@ def test_any_change_of_the_manifests_bytes_is_refused_with_both_hashes(bundle: P
     path = bundle / "manifest.json"
     data = path.read_bytes()
     changes = {
-        "a digit": data.replace(b'"temperature": 0.6', b'"temperature": 0.7'),
+        "a digit": data.replace(b'"temperature": ', b'"temperature": 1'),
         "a space": data.replace(b'"calibration": {', b'"calibration":  {'),
         "a line break more": data + b"\n",
         "cut": data[:-1],

@@ -59,7 +59,7 @@ def test_a_first_bundle_is_put_where_there_was_none(run: Run, tmp_path: Path, ne
 
 BAD = {
     "a flipped byte": lambda new: flip_byte(new / "model.onnx"),
-    "a wrong golden vector": lambda new: edit_golden(new, lambda v: v[3].update(label="4")),
+    "a wrong golden vector": lambda new: edit_golden(new, lambda v: v[3].update(label="other")),
     "no golden vectors": lambda new: edit_manifest(new, lambda data: data.update(files=[])),
     "a file too many": lambda new: (new / "extra").touch(),
 }

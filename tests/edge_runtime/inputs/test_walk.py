@@ -36,9 +36,8 @@ def test_a_folder_is_walked_in_sorted_order_for_image_endings_of_any_case(tmp_pa
 def test_a_folder_of_many_names_is_sorted_as_one_of_few(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "edge_runtime.inputs.walk._RUN", 4
-    )  # a million names are too many for a test
+    # A million names are too many for a test.
+    monkeypatch.setattr("edge_runtime.inputs.walk._RUN", 4)
     names = [f"{number * 37 % 100}.png" for number in range(100)]
     odd = [
         "a b.png",

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_runtime.bundle.manifest import BUILT_IN
@@ -23,6 +24,7 @@ from ...conftest import Run
 from ...support.helpers import (
     DIGITS,
     GOLDEN,
+    LABELS,
     TIMEOUT,
     copy_bundle,
     edit_manifest,
@@ -30,13 +32,10 @@ from ...support.helpers import (
     flip_byte,
     rows_of,
 )
+from ...support.small_bundles import npy, rise, series_bundle
 from ..deployment.test_golden import edit_golden
 
 PNGS = [vector for vector in DIGITS if vector["image"].endswith(".png")]
-
-
-def score(vector: int) -> float:
-    return float(max(PNGS[vector]["probabilities"]))
 
 
 def until(true: Callable[[], object]) -> None:
@@ -121,30 +120,34 @@ def test_files_get_a_row_as_they_arrive_and_one_only_after_a_restart(
     until(lambda: len(watching.rows) == 3)
     assert watching.end() == 0
     assert "3 images, 1 failed" in watching.said
-    first = [("a.png", "1"), ("bad.png", "not_an_image"), ("before.png", "0")]
+    first = [
+        ("a.png", LABELS["1.png"]),
+        ("bad.png", "not_an_image"),
+        ("before.png", LABELS["0.png"]),
+    ]
     assert sorted(watching.rows) == first
     watching.arrive("meanwhile.png", 2)
     watching = start("-o", "rows.csv")
     watching.arrive("a.png", 3)  # the same name, another file
     until(lambda: len(watching.rows) == 5)
     assert watching.end(signal.SIGINT) == 130
-    assert watching.rows[3:] == [("a.png", "3"), ("meanwhile.png", "2")]
+    assert watching.rows[3:] == [("a.png", LABELS["3.png"]), ("meanwhile.png", LABELS["2.png"])]
 
 
 def test_files_are_moved_into_a_folder_for_each_class(tmp_path: Path, start: Start) -> None:
-    unsure, *_, sure, surest = sorted(range(5), key=score)  # of different labels
-    watching = start("--sort-into", "sorted", "--min-score", (score(unsure) + score(sure)) / 2)
-    for vector in (sure, surest, sure):
-        watching.arrive("latest.png", vector)
+    model = series_bundle(tmp_path / "slopes")
+    watching = start("--model", model, "--sort-into", "sorted", "--min-score", 0.9)
+    for series in (rise(), -rise(), rise()):
+        (watching.incoming / "latest.npy").write_bytes(npy(series))
         watching.until(lambda: not list(watching.incoming.iterdir()))
-    watching.arrive("unsure.png", unsure)
-    (watching.incoming / "bad.png").touch()
+    (watching.incoming / "unsure.npy").write_bytes(npy(np.abs(rise() - rise().mean())))
+    (watching.incoming / "bad.npy").touch()
     until(lambda: not list(watching.incoming.iterdir()))
     assert watching.end() == 0
-    found = {str(p.relative_to(tmp_path / "sorted")) for p in (tmp_path / "sorted").rglob("*.png")}
+    found = {str(p.relative_to(tmp_path / "sorted")) for p in (tmp_path / "sorted").rglob("*.npy")}
     assert found == {
-        *(f"{PNGS[sure]['label']}/latest.png", f"{PNGS[surest]['label']}/latest.png"),
-        *(f"{PNGS[sure]['label']}/latest-2.png", "unknown/unsure.png", "failed/empty/bad.png"),
+        *("rise/latest.npy", "fall/latest.npy", "rise/latest-2.npy"),
+        *("unknown/unsure.npy", "failed/empty/bad.npy"),
     }
 
 
@@ -214,22 +217,24 @@ def test_a_process_that_dies_costs_no_file(start: Start) -> None:
     os.kill(int(children.read_text().split()[-1]), signal.SIGKILL)
     watching.arrive("b.png")
     until(lambda: len(watching.rows) == 2)
-    assert watching.rows[1] == ("b.png", "0")
+    assert watching.rows[1] == ("b.png", PNGS[0]["label"])
     assert watching.end() == 0
+
+
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 def other_labels(bundle: Path) -> None:
     """Make the bundle call its digits by words, as a newer model might."""
-    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     edit_golden(
         bundle,
         lambda vectors: [
             vector
-            | ({"label": words[int(vector["label"])]} if vector["label"] != "unknown" else {})
+            | ({"label": WORDS[int(vector["label"])]} if vector["label"] != "unknown" else {})
             for vector in vectors
         ],
     )
-    edit_manifest(bundle, lambda data: data.update(labels=words))
+    edit_manifest(bundle, lambda data: data.update(labels=WORDS))
     edit_manifest(
         bundle,
         lambda data: data.update(
@@ -254,7 +259,7 @@ def test_a_changed_model_is_checked_and_then_used_and_a_bad_one_is_not(
     until(lambda: "bundle has changed, passes its checks" in watching.said)
     watching.arrive("b.png", 3)
     until(lambda: len(watching.rows) == 2)
-    assert watching.rows == [("a.png", "3"), ("b.png", "three")]
+    assert watching.rows == [("a.png", PNGS[3]["label"]), ("b.png", WORDS[int(PNGS[3]["label"])])]
     assert watching.end() == 0
     assert len(watching.said.splitlines()) == 4
 
@@ -264,13 +269,15 @@ def test_int8_is_proved_by_its_labels() -> None:
     (result,) = reader.read([str(GOLDEN / "3.png")])
     reader.close()
     assert result.prediction
-    assert result.prediction.label == "3"
+    assert result.prediction.label == LABELS["3.png"]
 
 
-def test_a_torn_row_is_cut_off_and_its_file_read_again(tmp_path: Path, start: Start) -> None:
+def test_a_torn_row_is_cut_off_and_its_file_read_again(
+    run: Run, tmp_path: Path, start: Start
+) -> None:
     (tmp_path / "in").mkdir()
     shutil.copy(GOLDEN / "0.png", tmp_path / "in" / "a.png")
-    whole = HEADER + f"in/a.png,ok,0,{max(DIGITS[0]['probabilities']):.6f},\n".encode()
+    whole = run("predict", "in/a.png").stdout
     (tmp_path / "rows.csv").write_bytes(whole[:-9] + bytes(5))
     watching = start("-o", "rows.csv")
     until(lambda: watching.rows_path.read_bytes() == whole)
