@@ -8,15 +8,43 @@ PIP := -m pip --disable-pip-version-check install --quiet --constraint constrain
 # Tests of the runtime that need more than a device has; the others run as on a device.
 WITH_EXTRAS := $(addprefix tests/edge_runtime/,distributed bundle/test_signature.py web/test_page.py)
 
-.PHONY: build test lint bench page clean
+# Tests of the runtime that read images with the model in the wheel.
+WITH_MODEL := $(addprefix tests/edge_runtime/,bundle cli deployment inference output \
+  preprocessing/ink watch web test_errors.py) tests/campaigns/test_attack_files.py
 
+.PHONY: build test test-other-seed coverage lint bench page clean
+
+SEED ?= 0
 build: $(VENV)/.installed
-	$(BIN)/model-build build --force
+	$(BIN)/model-build build --force --seed $(SEED)
 
 test: lint $(RUNTIME_VENV)/.installed
 	$(BIN)/python -m pytest tests/model_build tests/test_*.py
 	$(BIN)/python -m pytest $(WITH_EXTRAS)
 	cd $(RUNTIME_VENV) && bin/python -m pytest -c ../pyproject.toml --rootdir .. ../tests/edge_runtime ../tests/campaigns
+
+# No test may depend on the figures of the model in exported/digits: the same with another one. The
+# link of the copy, edge_runtime/src/edge_runtime/digits, leads to the bundle beside the copy.
+OTHER := build/other-seed
+OTHER_SEED ?= 7
+test-other-seed: $(VENV)/.installed
+	rm -rf $(OTHER)
+	mkdir -p $(OTHER)
+	$(BIN)/model-build build --epochs 12 --seed $(OTHER_SEED) --output $(OTHER)/exported
+	cp -R -P edge_runtime $(OTHER)/
+	$(call install_runtime,$(OTHER)/venv,$(OTHER)/edge_runtime)
+	cd $(OTHER)/venv && bin/python -m pytest -c ../../../pyproject.toml --rootdir ../../.. \
+	  -p no:cacheprovider $(addprefix ../../../,$(WITH_MODEL))
+
+# Of both packages and the processes that the tests start. Tests that limit or watch what a process
+# writes see the measuring as well; their failures do not matter here.
+coverage: $(VENV)/.installed
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	-$(BIN)/python -m coverage run -m pytest -q $(or $(TESTS),tests)
+	$(BIN)/python -W ignore -m coverage combine --quiet
+	$(BIN)/python -W ignore -m coverage json --quiet -o build/coverage/data.json
+	$(BIN)/python -m tests.support.coverage_table build/coverage/data.json
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -44,12 +72,17 @@ $(VENV)/.installed: pyproject.toml edge_runtime/pyproject.toml constraints.txt
 	$(BIN)/python $(PIP) --editable edge_runtime --editable '.[dev]'
 	touch $@
 
-# The runtime as a device has it: the wheel and what it depends on, no TensorFlow.
+# $(call install_runtime,ENVIRONMENT,SOURCE): the runtime as a device has it, the wheel and what it
+# depends on, no TensorFlow.
+define install_runtime
+rm -rf $(2)/build
+$(PYTHON) -m venv --clear $(1)
+$(1)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(1)/wheel ./$(2)
+$(1)/bin/python $(PIP) $(1)/wheel/*.whl pytest pytest-timeout hypothesis
+endef
+
 $(RUNTIME_VENV)/.installed: $(shell find edge_runtime exported/digits -type f -not -path '*egg-info*' -not -path '*/build/*') constraints.txt
-	rm -rf edge_runtime/build
-	$(PYTHON) -m venv --clear $(RUNTIME_VENV)
-	$(RUNTIME_VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(RUNTIME_VENV)/wheel ./edge_runtime
-	$(RUNTIME_VENV)/bin/python $(PIP) $(RUNTIME_VENV)/wheel/*.whl pytest hypothesis
+	$(call install_runtime,$(RUNTIME_VENV),edge_runtime)
 	touch $@
 
 clean:

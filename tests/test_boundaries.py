@@ -1,4 +1,4 @@
-"""The rules of the house that imports, versions and the layout of the tests must keep."""
+"""The rules of the house that imports and the layout of the tests must keep."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-import edge_runtime
-import model_build
 
 from .support import boundaries
 from .support.boundaries import Modules, imports, libraries, modules_of
@@ -184,14 +181,6 @@ def test_only_recipes_know_a_data_set() -> None:
 
 def test_every_module_of_the_runtime_has_its_tests() -> None:
     assert boundaries.untested(RUNTIME, ROOT / "tests/edge_runtime", TESTED_BY) == []
-
-
-def test_both_distributions_are_at_one_version() -> None:
-    with open(ROOT / "pyproject.toml", "rb") as file:
-        project = tomllib.load(file)["project"]
-    assert project["version"] == edge_runtime.__version__
-    assert f"edge-runtime=={edge_runtime.__version__}" in project["dependencies"]
-    assert model_build.__version__ == edge_runtime.__version__
 
 
 def test_the_runtime_declares_exactly_the_libraries_that_it_imports() -> None:
