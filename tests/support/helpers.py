@@ -27,6 +27,7 @@ GOLDEN = BUILT_IN / "golden"
 VECTORS: list[dict[str, Any]] = json.loads((GOLDEN / "golden.json").read_text("utf-8"))
 DIGITS = [vector for vector in VECTORS if vector["label"] != "unknown"]
 LABELS: dict[str, str] = {vector["image"]: vector["label"] for vector in VECTORS}
+LEAST_SURE = GOLDEN / min(DIGITS, key=lambda vector: max(vector["probabilities"]))["image"]
 TIMEOUT = float(os.environ.get("TEST_TIMEOUT", "60"))  # seconds; an emulated device needs more
 # Under pytest's -W error these become errors; a user sees nothing of them.
 DECODER_WARNINGS = "ignore::UserWarning"

@@ -25,6 +25,7 @@ from ...support.helpers import (
     EXECUTABLE,
     GOLDEN,
     LABELS,
+    LEAST_SURE,
     TIMEOUT,
     VECTORS,
     edit_manifest,
@@ -310,8 +311,8 @@ def test_a_failure_rate_above_the_limit_is_exit_status_four(
 
 
 def test_a_minimum_score_makes_unsure_readings_unknown_and_no_failure(run: Run) -> None:
-    (sure,) = rows_of(run("predict", GOOD).stdout)
-    (unsure,) = rows_of(run("predict", GOOD, "--min-score", 1).stdout)
+    (sure,) = rows_of(run("predict", LEAST_SURE).stdout)
+    (unsure,) = rows_of(run("predict", LEAST_SURE, "--min-score", 1).stdout)
     assert unsure == sure | {"label": "unknown"}
 
 

@@ -18,6 +18,7 @@ from edge_runtime import BundleError, Classifier, ImageError, Prediction
 from ...support.helpers import (
     DIGITS,
     GOLDEN,
+    LEAST_SURE,
     TIMEOUT,
     edit_manifest,
     environment,
@@ -111,10 +112,10 @@ def test_top_k_beyond_the_labels_holds_every_label_once() -> None:
 def test_a_reading_below_the_minimum_score_is_unknown_and_keeps_its_score(
     classifier: Classifier,
 ) -> None:
-    sure = classifier.predict(PATHS[0])
-    unsure = Classifier(min_score=(1 + sure.score) / 2).predict(PATHS[0])
+    sure = classifier.predict(LEAST_SURE)
+    unsure = Classifier(min_score=(1 + sure.score) / 2).predict(LEAST_SURE)
     assert unsure == Prediction("unknown", sure.score, -1, sure.top)
-    assert Classifier(min_score=sure.score).predict(PATHS[0]) == sure
+    assert Classifier(min_score=sure.score).predict(LEAST_SURE) == sure
 
 
 def test_a_blank_image_is_unknown_with_score_zero_whatever_the_minimum() -> None:
