@@ -49,9 +49,25 @@ def built(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def dataset():
-    from model_build.data.dataset import load_digits
+    from model_build.recipes.digits.dataset import load_digits
 
     return load_digits()
+
+
+@pytest.fixture
+def workspace():
+    from model_build.training.workspace import Workspace
+
+    with Workspace.temporary() as workspace:
+        yield workspace
+
+
+@pytest.fixture
+def load_own(workspace):
+    """Loads the data at a path as a build does."""
+    from model_build.recipes.registry import recipe_for
+
+    return lambda path: recipe_for(str(path)).load(workspace)
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.bundle.spec import InputSpec
-from model_build.calibration import (
-    calibration_error,
-    fit_temperature,
-    fold_temperature,
-    logits,
-    softmax,
-)
+from model_build.calibration import fold_temperature
 from model_build.models import build_cnn
+from model_build.training.metrics import calibration_error, fit_temperature, logits, softmax
 
 
 def drawn_readings(count=20_000):

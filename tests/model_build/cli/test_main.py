@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from test_verify import weaken
 
 from edge_runtime.bundle.manifest import Manifest
 from model_build.cli.main import main
-from model_build.export import artifacts as export
+from model_build.export import exporter
 
 from ..conftest import BUILD_OPTIONS, interrupt, run
+from ..verification.test_parity import weaken
 
 FILES = (
     *("manifest.json", "labels.txt", "parity_report.json", "history.json", "golden/golden.json"),
@@ -76,20 +76,24 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path):
 def test_a_failed_gate_exits_with_4_and_leaves_the_old_bundle(built, monkeypatch):
     folder, _ = built
     before = snapshot(folder)
-    export_onnx = export._write_onnx
+    export_onnx = exporter.write_onnx
 
     def perturbed(model, spec, path):
         export_onnx(model, spec, path)
         weaken(path)
 
-    monkeypatch.setattr(export, "_write_onnx", perturbed)
+    monkeypatch.setattr(exporter, "write_onnx", perturbed)
     done = CliRunner().invoke(
         main, ["build", "--force", "--epochs", "1", "--output", str(folder.parent)]
     )
     assert done.exit_code == 4
     assert "model-build: model.onnx: labels differ from Keras on images" in done.output
     assert snapshot(folder) == before
-    assert os.listdir(folder.parent) == ["digits"]
+    # What was trained is kept: the same command goes on from there.
+    assert sorted(os.listdir(folder.parent)) == [".digits.training", "digits"]
+    monkeypatch.undo()
+    done = run("build", "--force", "--epochs", 1, "--output", folder.parent, "--name", "digits")
+    assert "going on with the training" in done.stderr
 
 
 def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(tmp_path, monkeypatch):
@@ -100,7 +104,7 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(tmp
         except KeyboardInterrupt:
             raise RuntimeError("a callback failed") from None
 
-    monkeypatch.setattr("model_build.data.dataset.load_data", load)
+    monkeypatch.setattr("model_build.recipes.registry.recipe_for", load)
     # A shell that runs the tests in the background would have it ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -111,7 +115,7 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(tmp
     assert done.output.endswith("model-build: interrupted; no bundle was written\n")
 
 
-def test_an_interrupted_build_leaves_nothing_and_the_next_one_succeeds(tmp_path):
+def test_an_interrupted_build_leaves_no_bundle_and_the_next_one_succeeds(tmp_path):
     pid = interrupt("--output", tmp_path, seconds=2)
     assert not list(tmp_path.glob("**/manifest.json"))
     # What kill -9 would leave behind: a folder of a process that is no more.

@@ -4,7 +4,6 @@ from sklearn.datasets import load_digits as load
 from sklearn.model_selection import train_test_split
 
 from edge_runtime.bundle.spec import InputSpec
-from model_build.data.dataset import load_data
 from model_build.errors import BuildError
 
 
@@ -43,6 +42,6 @@ def test_training_sees_what_the_device_sees(dataset):
         np.testing.assert_array_equal(classifier.tensor(dataset.images[position]), tensor)
 
 
-def test_data_that_is_not_known_is_refused_by_name():
+def test_data_that_is_not_known_is_refused_by_name(load_own):
     with pytest.raises(BuildError, match="--data nowhere: not known"):
-        load_data("nowhere")
+        load_own("nowhere")

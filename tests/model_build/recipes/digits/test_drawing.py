@@ -3,6 +3,7 @@ import pytest
 from sklearn.datasets import load_digits as load
 
 from edge_runtime.bundle.spec import InputSpec
+from model_build.recipes.digits.dataset import strokes_of
 from model_build.recipes.digits.drawing import CANVAS, Settings, draw, footed
 from model_build.recipes.digits.outliers import draw_outliers
 from model_build.recipes.digits.strokes import BLOCK, bitmaps_from_counts
@@ -12,7 +13,7 @@ SPEC = InputSpec(16, 16, 1)
 
 @pytest.fixture(scope="module")
 def digits(dataset):
-    return dataset.strokes(dataset.validation, SPEC)
+    return strokes_of(dataset, dataset.validation, SPEC)
 
 
 def test_a_bitmap_has_exactly_the_counts_it_was_made_from():
@@ -72,7 +73,7 @@ def test_level_lines_slope_at_the_top_and_at_the_foot_each_in_its_own_way():
 
 
 def test_ones_with_a_foot_are_not_squeezed_to_a_plain_stroke(dataset):
-    digits = dataset.strokes(dataset.train, SPEC)
+    digits = strokes_of(dataset, dataset.train, SPEC)
     ones, foot = digits.labels == 1, footed(digits.strokes)
     assert 15 < (ones & foot).sum() < 30  # counted by eye: about 20 of 139
     rng = np.random.default_rng(6)

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
 from edge_runtime.bundle.spec import InputSpec
+from model_build.recipes.digits.dataset import strokes_of
 from model_build.recipes.digits.drawing import StrokeDigits
 from model_build.recipes.digits.label_noise import doubtful
 
@@ -27,7 +28,7 @@ def flat(tensors):
 
 def test_mislabelled_digits_are_doubtful_and_most_others_are_not(dataset):
     chosen = dataset.train[:600]
-    digits = dataset.strokes(chosen, InputSpec(16, 16, 1))
+    digits = strokes_of(dataset, chosen, InputSpec(16, 16, 1))
     zeros = np.flatnonzero(digits.labels == 0)[:6]
     digits.labels[zeros] = 4
     lines = []
@@ -38,7 +39,7 @@ def test_mislabelled_digits_are_doubtful_and_most_others_are_not(dataset):
 
 
 def test_a_doubtful_digit_is_shown_as_it_is_only(dataset):
-    digits = dataset.strokes(dataset.train[:40], InputSpec(16, 16, 1))
+    digits = strokes_of(dataset, dataset.train[:40], InputSpec(16, 16, 1))
     plain = dataset.tensors(dataset.train[:40], InputSpec(16, 16, 1)).astype(int)
     rng = np.random.default_rng(0)
 

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier
-from model_build.calibration import logits, softmax
 from model_build.models import LOGITS
 from model_build.recipes.digits import letters
+from model_build.recipes.digits.dataset import strokes_of
+from model_build.training.metrics import logits, softmax
 
 
 @pytest.fixture(scope="module")
 def digits(dataset, spec):
-    return dataset.strokes(dataset.validation, spec.input)
+    return strokes_of(dataset, dataset.validation, spec.input)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,12 @@ import pytest
 from edge_runtime import Classifier, InputError
 from edge_runtime.deployment.golden import check_golden
 from model_build.errors import BuildError
-from model_build.evaluation import evaluate_own
+from model_build.evaluation import evaluate
+from model_build.recipes.registry import recipe_for
+from model_build.training import callbacks
+from model_build.training.config import TrainConfig
+from model_build.training.trainer import train
+from model_build.training.workspace import Workspace
 
 from ....support import drawn_data
 from ...conftest import interrupt, run
@@ -71,7 +76,7 @@ def shapes(tmp_path_factory):
     (circles / "more").mkdir()
     (circles / "005.png").rename(circles / "more" / "005.png")
     (folder / "square").mkdir()
-    return folder, *build(folder, folder.parent / "out", "--epochs", 30, "--batch-size", 8)
+    return folder, *build(folder, folder.parent / "out", "--epochs", 12)
 
 
 def test_photos_in_a_folder_per_class_become_a_bundle_that_reads_them(shapes):
@@ -113,19 +118,19 @@ def test_verify_takes_the_same_data_again(shapes):
 def test_sounds_become_a_bundle_that_reads_them_and_refuses_a_picture(tmp_path, shapes):
     folder = tmp_path / "tones"
     drawn_data.tones(folder, 30)
-    bundle, said = build(folder, tmp_path / "out", "--epochs", 30, "--batch-size", 8)
+    bundle, said = build(folder, tmp_path / "out", "--epochs", 12)
     assert "sounds named label_..." in said
     assert accuracy(bundle) >= 0.9
     found = predicted(bundle, folder)
     assert found == of_keras(bundle, sorted(folder.iterdir()))
     right = [Path(path).name.startswith(label) for path, label in found.items()]
     assert np.mean(right) >= 0.95
-    figures = evaluate_own(folder, str(bundle))
-    assert (figures["sounds"], figures["accuracy"]) == (90, np.mean(right))
+    figures = evaluate(str(folder), model=bundle)
+    assert (figures.reads, figures.count, figures.accuracy) == ("sound", 90, np.mean(right))
     with pytest.raises(
         BuildError, match="images in a folder per class, but the model reads sounds"
     ):
-        evaluate_own(shapes[0], str(bundle))
+        evaluate(str(shapes[0]), model=bundle)
     with pytest.raises(InputError, match="an image; this model reads sounds"):
         Classifier(bundle).predict(shapes[0] / "circle" / "006.png")
     assert all(result.passed for result in check_golden(bundle, Classifier(bundle)))
@@ -134,9 +139,9 @@ def test_sounds_become_a_bundle_that_reads_them_and_refuses_a_picture(tmp_path, 
 def test_series_in_two_tables_become_a_bundle_that_reads_them(tmp_path):
     folder = tmp_path / "Steps"
     drawn_data.steps(folder)
-    bundle, said = build(folder, tmp_path / "out", "--epochs", 30, "--batch-size", 8)
+    bundle, said = build(folder, tmp_path / "out", "--epochs", 12)
     assert "64 train, 16 validate, 60 test" in said
-    assert "epoch  30/30" in said
+    assert "epoch  12/12" in said
     assert accuracy(bundle) >= 0.95
     expected, arrays = {}, tmp_path / "arrays"
     arrays.mkdir()
@@ -148,35 +153,40 @@ def test_series_in_two_tables_become_a_bundle_that_reads_them(tmp_path):
     assert found == of_keras(bundle, sorted(arrays.iterdir()))
     share = np.mean([found[path] == label for path, label in expected.items()])
     assert share >= 0.95
-    figures = evaluate_own(folder, str(bundle))
-    assert (figures["series"], figures["accuracy"]) == (60, share)
+    figures = evaluate(str(folder), model=bundle)
+    assert (figures.reads, figures.count, figures.accuracy) == ("series", 60, share)
+
+
+def train_own(path, workspace, config, progress=lambda epoch: None):
+    """A training of the small network as a build does it."""
+    recipe = recipe_for(str(path))
+    dataset = recipe.load(workspace)
+    spec = recipe.input_spec(dataset, "grid")
+    stream = recipe.stream(dataset, spec, "grid", config, workspace, lambda line: None)
+    checks, classes = recipe.checks(dataset, spec, config.seed), len(dataset.class_names)
+    return train(stream, checks, spec, classes, "grid", config, workspace, progress)
 
 
 def test_a_training_that_was_broken_off_ends_with_the_weights_of_one_that_was_not(
     tmp_path, monkeypatch
 ):
-    from model_build.data.dataset import load_data
-    from model_build.training import trainer as training
-    from model_build.training.workspace import Workspace
-
     drawn_data.shapes(tmp_path / "shapes", 12)
-    monkeypatch.setattr(training, "SAVE_SECONDS", -1)
-    config = training.TrainConfig(epochs=4, batch_size=8, outliers=0.0)
+    monkeypatch.setattr(callbacks, "SAVE_SECONDS", -1)
+    config = TrainConfig(epochs=4, batch_size=64)
 
-    def stop_at_two(epoch):
+    def stop_at_three(epoch):
         if epoch.number == 3:
             raise KeyboardInterrupt
 
     def trained(target, progress=lambda epoch: None):
-        with Workspace(target) as workspace:
-            dataset = load_data(str(tmp_path / "shapes"), workspace=workspace)
-            workspace.keeps_training("as before")
-            found = training.train(dataset, "grid", config, progress, workspace)
+        with Workspace.beside(target) as workspace:
+            workspace.keeps("training", "as before")
+            found = train_own(tmp_path / "shapes", workspace, config, progress)
             return found.model.get_weights(), [epoch.number for epoch in found.history]
 
     whole, _ = trained(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "broken", stop_at_two)
+        trained(tmp_path / "broken", stop_at_three)
     assert (tmp_path / ".broken.training" / "state.npz").exists()
     seen = []
     again, numbers = trained(tmp_path / "broken", seen.append)
@@ -188,23 +198,29 @@ def test_a_training_that_was_broken_off_ends_with_the_weights_of_one_that_was_no
 
 
 @pytest.mark.parametrize("patience", [9, None])
-def test_training_stops_when_there_is_nothing_left_to_learn(tmp_path, patience):
-    from model_build.data.dataset import load_data
-    from model_build.training.trainer import TrainConfig, train
-
+def test_training_stops_when_there_is_nothing_left_to_learn(tmp_path, workspace, patience):
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     values = rng.integers(0, 60, (60, 8, 8)) + 180 * labels[:, None, None]
     np.savez(tmp_path / "light.npz", x=values.astype(np.uint8), y=labels)
-    config = TrainConfig(epochs=40, batch_size=8, outliers=0.0, patience=patience)
-    trained = train(load_data(str(tmp_path / "light.npz")), "grid", config)
+    config = TrainConfig(epochs=20, batch_size=16, patience=patience)
+    trained = train_own(tmp_path / "light.npz", workspace, config)
     sure = [epoch.validation_loss < 0.005 for epoch in trained.history]
     assert all(sure[-3:])
     if patience is None:
-        assert len(sure) == 40
+        assert len(sure) == 20
     else:
-        assert len(sure) < 40
+        assert len(sure) < 20
         assert not any(all(sure[k : k + 3]) for k in range(len(sure) - 3))
+
+
+def test_a_short_training_of_few_images_reads_them(tmp_path):
+    drawn_data.shapes(tmp_path / "few", 20)
+    bundle, _ = build(tmp_path / "few", tmp_path / "out", "--epochs", 12)
+    manifest = Classifier(bundle).manifest
+    assert accuracy(bundle) >= 0.8
+    # Settings of the digits alone are no part of it.
+    assert not {"judges", "outliers"} & manifest.training["settings"].keys()
 
 
 def test_ctrl_c_is_one_line_and_keeps_what_is_done(tmp_path):
