@@ -16,8 +16,8 @@ from edge_runtime.bundle.manifest import BundleFile, Manifest
 from edge_runtime.bundle.preprocessing import Crop, Fit, Ink, LogMel, Preprocessing, Series, Stretch
 from edge_runtime.bundle.spec import InputSpec, ModelSpec
 from edge_runtime.errors import OutputError
-from edge_runtime.output.formats import Format, Sink, written
-from edge_runtime.output.resume import Kept, Terms, keep
+from edge_runtime.output.formats import FormatName, RowFormat, written
+from edge_runtime.output.resume import EarlierRows, ThisRun, check_earlier_rows
 from edge_runtime.preprocessing.readers import reader_of
 
 hypothesis = pytest.importorskip("hypothesis")
@@ -153,22 +153,22 @@ results = st.one_of(
     st.builds(lambda path: Result(path, "ok", Prediction("unknown", 0.0, -1, ()), None), paths),
     st.builds(lambda path, error: Result(path, "corrupt", None, error), paths, st.text(min_size=1)),
 )
-sinks = st.builds(Sink, st.sampled_from(get_args(Format)), st.integers(1, 3))
+row_formats = st.builds(RowFormat, st.sampled_from(get_args(FormatName)), st.integers(1, 3))
 
 
-def output(sink: Sink, rows: list[Result]) -> bytes:
-    return sink.header() + sink.rows(rows)
+def output(row_format: RowFormat, rows: list[Result]) -> bytes:
+    return row_format.header() + row_format.rows(rows)
 
 
 @ordinary
-@hypothesis.given(sinks, st.lists(results, max_size=8))
-def test_rows_are_read_back_as_they_were_written(sink: Sink, rows: list[Result]) -> None:
-    stream = io.BytesIO(output(sink, rows))
-    assert sink.read_header(stream, "x") == len(sink.header()) or not rows
-    stream.seek(len(sink.header()))
-    found = list(sink.read_rows(stream))
+@hypothesis.given(row_formats, st.lists(results, max_size=8))
+def test_rows_are_read_back_as_they_were_written(row_format: RowFormat, rows: list[Result]) -> None:
+    stream = io.BytesIO(output(row_format, rows))
+    assert row_format.read_header(stream, "x") == len(row_format.header()) or not rows
+    stream.seek(len(row_format.header()))
+    found = list(row_format.read_rows(stream))
     assert [(row.path, row.status) for row in found] == [(written(r.path), r.status) for r in rows]
-    assert b"".join(row.bytes for row in found) == sink.rows(rows)
+    assert b"".join(row.bytes for row in found) == row_format.rows(rows)
 
 
 @pytest.fixture(scope="module")
@@ -177,53 +177,53 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def resumed(
-    sink: Sink, scratch: Path, data: bytes, now: list[Result], min_score: float = 0
-) -> tuple[Kept, Iterator[str]]:
+    row_format: RowFormat, scratch: Path, data: bytes, now: list[Result], min_score: float = 0
+) -> tuple[EarlierRows, Iterator[str]]:
     by_path = {result.path: result for result in now}
     scratch.write_bytes(data)
-    terms = Terms(frozenset(LABELS), min_score, lambda path: sink.rows([by_path[path]]))
+    this_run = ThisRun(frozenset(LABELS), min_score, lambda path: row_format.rows([by_path[path]]))
     left = iter([result.path for result in now])
     with open(scratch, "rb") as stream:
-        return keep(stream, "rows", sink, left, terms), left
+        return check_earlier_rows(stream, "rows", row_format, left, this_run), left
 
 
 distinct = st.lists(results, min_size=1, max_size=12, unique_by=lambda result: result.path)
 
 
 @ordinary
-@hypothesis.given(sinks, distinct, st.data())
+@hypothesis.given(row_formats, distinct, st.data())
 def test_whatever_of_an_output_is_left_and_follows_going_on_gives_the_same_bytes(
-    scratch: Path, sink: Sink, rows: list[Result], data: object
+    scratch: Path, row_format: RowFormat, rows: list[Result], data: object
 ) -> None:
-    whole = output(sink, rows)
+    whole = output(row_format, rows)
     cut = data.draw(st.integers(0, len(whole)))
     # What a power failure can leave behind the end: zeros, or a block of what was there before.
     tail = data.draw(st.just(b"") | st.integers(1, 5000).map(bytes))
-    kept, left = resumed(sink, scratch, whole[:cut] + tail, rows)
-    finished = whole[: kept.end] or sink.header()
+    earlier, left = resumed(row_format, scratch, whole[:cut] + tail, rows)
+    finished = whole[: earlier.end] or row_format.header()
     rest = set(left)
-    assert finished + sink.rows([row for row in rows if row.path in rest]) == whole
-    assert kept.failed == sum(result.status != "ok" for result in rows[: kept.rows])
+    assert finished + row_format.rows([row for row in rows if row.path in rest]) == whole
+    assert earlier.failed == sum(result.status != "ok" for result in rows[: earlier.rows])
 
 
 @ordinary
-@hypothesis.given(sinks, distinct, st.data())
+@hypothesis.given(row_formats, distinct, st.data())
 def test_a_row_that_would_be_another_now_is_never_kept(
-    scratch: Path, sink: Sink, rows: list[Result], data: object
+    scratch: Path, row_format: RowFormat, rows: list[Result], data: object
 ) -> None:
     place = data.draw(st.integers(0, len(rows) - 1))
     new = data.draw(results)
     now = [*rows]
     now[place] = Result(rows[place].path, new.status, new.prediction, new.error)
-    hypothesis.assume(sink.rows([now[place]]) != sink.rows([rows[place]]))
+    hypothesis.assume(row_format.rows([now[place]]) != row_format.rows([rows[place]]))
     with pytest.raises(OutputError, match=r"^rows: cannot be resumed: "):
-        resumed(sink, scratch, output(sink, rows), now)
+        resumed(row_format, scratch, output(row_format, rows), now)
 
 
 @ordinary
-@hypothesis.given(sinks, distinct, scores)
+@hypothesis.given(row_formats, distinct, scores)
 def test_another_minimum_score_is_refused_where_a_row_tells(
-    scratch: Path, sink: Sink, rows: list[Result], min_score: float
+    scratch: Path, row_format: RowFormat, rows: list[Result], min_score: float
 ) -> None:
     doubted = [
         r
@@ -232,7 +232,7 @@ def test_another_minimum_score_is_refused_where_a_row_tells(
     ]
     hypothesis.assume(doubted)
     with pytest.raises(OutputError):
-        resumed(sink, scratch, output(sink, rows), rows, min_score)
+        resumed(row_format, scratch, output(row_format, rows), rows, min_score)
 
 
 @ordinary

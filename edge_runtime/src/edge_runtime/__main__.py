@@ -1,4 +1,4 @@
-"""What `edge-runtime` and `python -m edge_runtime` start: Ctrl-C is minded before all else."""
+"""The entry point of `edge-runtime` and `python -m edge_runtime`; handles Ctrl-C from the start."""
 
 import os
 import signal
@@ -7,14 +7,14 @@ from types import FrameType
 
 
 def main() -> None:
-    """Run the command line, from the first moment without a traceback for an interrupt."""
-    # A shell's background job has it ignored, and keeps that.
+    """Run the command line; an interrupt at any moment gives one line, no traceback."""
+    # A shell's background job ignores it, and goes on to.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end_at_once)
-    # Where a stream is closed, Python has None.
+    # Python has None for a stream that is closed.
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the end
-    # NumPy's matrix products are small here: more threads only cost their start and memory.
+    # The matrix products of NumPy are small here: more threads cost more than they bring.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .cli.main import run
 
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def end_at_once(signum: int, frame: FrameType | None) -> None:
-    """The answer to Ctrl-C while nothing is begun, where an exception could be swallowed."""
+    """Handle Ctrl-C during start-up, where an import could swallow an exception."""
     os.write(sys.stderr.fileno(), b"edge-runtime: interrupted\n")
     os._exit(130)
 

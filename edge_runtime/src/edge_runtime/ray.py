@@ -1,4 +1,4 @@
-"""Classification on Ray Data, for a pipeline of your own; needs the `ray` extra.
+"""The public name of `Predict`, the class for pipelines on Ray Data; needs the `ray` extra.
 
 from edge_runtime.ray import Predict
 """

@@ -1,4 +1,4 @@
-"""A run in parts, without Ray: what is in which part, the output, and what is never mixed."""
+"""A job without Ray: the files of each shard, the output, and what is never mixed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ pytest.importorskip("pyarrow", reason="needs edge-runtime[ray]")
 import pyarrow.parquet as pq
 
 from edge_runtime.distributed.job import (
-    Done,
     Job,
+    ShardSummary,
     begin,
     check_node,
     finish,
-    list_parts,
+    list_shards,
     model_files,
 )
-from edge_runtime.distributed.shards import make_part, start_reading
+from edge_runtime.distributed.shards import make_shard, start_classifying
 
 ARGUMENTS = {"precision": "fp32", "top_k": 1, "min_score": 0.0, "threads": 1}
 
@@ -43,17 +43,17 @@ def job_of(output: Path | str, *sources: Path | str, **changes: Any) -> Job:
         format="csv",
         model=model_files(BUILT_IN, "fp32"),
         arguments=ARGUMENTS,
-        part_files=50,
+        shard_files=50,
     )
     return replace(job, **changes)
 
 
-def run_all(job: Job) -> list[Done]:
+def run_all(job: Job) -> list[ShardSummary]:
     begin(job)
-    classify = start_reading(job)
-    parts = list(list_parts(job))
-    done = [make_part(job, part, classify) for part in parts]
-    finish(job, sum(bool(part.paths) for part in parts))
+    classify = start_classifying(job)
+    shards = list(list_shards(job))
+    done = [make_shard(job, shard, classify) for shard in shards]
+    finish(job, sum(bool(shard.paths) for shard in shards))
     return done
 
 
@@ -62,14 +62,14 @@ def test_parts_hold_the_walk_in_its_order_and_count_what_was_passed_over(
 ) -> None:
     (tmp_path / "notes.txt").touch()
     job = job_of("out", scans, "absent.png", tmp_path)
-    parts = list(list_parts(job))
-    paths = [path for part in parts for path in part.paths]
+    shards = list(list_shards(job))
+    paths = [path for shard in shards for path in shard.paths]
     assert paths == [*walk([str(scans)]), "absent.png"]
-    assert [len(part.paths) for part in parts] == [50] * 10 + [41]
-    assert [part.number for part in parts] == [*range(11)]
-    assert [part.passed_over for part in parts] == [0] * 10 + [1]
-    whole = list(list_parts(replace(job, part_files=541)))
-    assert [(part.number, len(part.paths), part.passed_over) for part in whole] == [
+    assert [len(shard.paths) for shard in shards] == [50] * 10 + [41]
+    assert [shard.number for shard in shards] == [*range(11)]
+    assert [shard.passed_over for shard in shards] == [0] * 10 + [1]
+    whole = list(list_shards(replace(job, shard_files=541)))
+    assert [(shard.number, len(shard.paths), shard.passed_over) for shard in whole] == [
         (0, 541, 0),
         (-1, 0, 1),
     ]
@@ -83,8 +83,8 @@ def test_local_paths_are_as_given_whatever_folder_a_worker_is_in(
     job = job_of("out", "in/", ".", "in/7.bmp")
     monkeypatch.chdir("/")
     done = run_all(job)
-    (part,) = (tmp_path / "out").glob("part-*")
-    rows = rows_of(part.read_bytes())
+    (shard,) = (tmp_path / "out").glob("part-*")
+    rows = rows_of(shard.read_bytes())
     monkeypatch.chdir(tmp_path)
     expected = list(classify_files(Classifier(), walk(["in/"])))
     assert [row["path"] for row in rows][: len(expected)] == [r.path for r in expected]
@@ -156,7 +156,7 @@ def test_an_output_that_is_not_empty_is_refused(tmp_path: Path) -> None:
         {"sources": ("elsewhere",)},
         {"max_pixels": 100},
         {"all_files": True},
-        {"part_files": 51},
+        {"shard_files": 51},
         {"model": {"model.onnx": b"another"}},
     ],
     ids=lambda change: next(iter(change)),
@@ -172,7 +172,7 @@ def test_rows_of_two_kinds_are_never_mixed(tmp_path: Path, change: dict[str, Any
 
 def test_resuming_after_the_files_changed_is_refused(tmp_path: Path) -> None:
     shutil.copytree(GOLDEN, tmp_path / "in")
-    job = job_of(tmp_path / "out", tmp_path / "in", part_files=5)
+    job = job_of(tmp_path / "out", tmp_path / "in", shard_files=5)
     run_all(job)
     resumed = replace(job, resume=True)
     (tmp_path / "in/00-new.png").write_bytes(b"x")
@@ -204,7 +204,7 @@ def test_a_bucket_and_a_folder_give_the_same_rows_but_for_their_names(
 
     for path in scans.glob("a/00[0-4]*"):
         storage.write(f"{s3}/scans/{path.name}", path.read_bytes())
-    done = run_all(job_of(f"{s3}/rows", f"{s3}/scans", format="jsonl", part_files=20))
+    done = run_all(job_of(f"{s3}/rows", f"{s3}/scans", format="jsonl", shard_files=20))
     assert [d.files for d in done] == [20, 20, 10]
     names = [found.base_name for found in storage.listed(f"{s3}/rows")]
     assert "_SUCCESS" in names

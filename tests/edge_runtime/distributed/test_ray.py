@@ -24,7 +24,7 @@ from edge_runtime.errors import OutputError
 from edge_runtime.inference.batch import classify_files
 from edge_runtime.inference.results import Result
 from edge_runtime.inputs.walk import walk
-from edge_runtime.output.formats import Sink
+from edge_runtime.output.formats import RowFormat
 
 from ...conftest import Run
 from ...support.helpers import EXECUTABLE, GOLDEN, environment, png_claiming
@@ -39,7 +39,7 @@ with warnings.catch_warnings():
     import ray.data
 
     from edge_runtime.distributed import storage
-    from edge_runtime.distributed.job import Done, Job
+    from edge_runtime.distributed.job import Job, ShardSummary
     from edge_runtime.distributed.ray import Predict, _connected
     from edge_runtime.distributed.ray import run as run_on_ray
 
@@ -115,7 +115,7 @@ def mixed(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def local(*sources: object, format: str = "jsonl") -> bytes:
     """The rows of the local engine."""
-    return Sink(format).rows(classify_files(Classifier(), walk(map(str, sources))))  # type: ignore[arg-type]
+    return RowFormat(format).rows(classify_files(Classifier(), walk(map(str, sources))))  # type: ignore[arg-type]
 
 
 def rows(job: Job) -> bytes:
@@ -128,7 +128,7 @@ def test_every_file_has_the_row_of_the_local_engine(
     engine: None, mixed: Path, tmp_path: Path
 ) -> None:
     expected = local(mixed, "absent.png", "/dev/null")
-    job = job_of(tmp_path / "out", mixed, "absent.png", "/dev/null", format="jsonl", part_files=64)
+    job = job_of(tmp_path / "out", mixed, "absent.png", "/dev/null", format="jsonl", shard_files=64)
     done = list(run_on_ray(job, workers=2))
     assert rows(job) == expected
     for status in [
@@ -154,14 +154,14 @@ def test_every_file_has_the_row_of_the_local_engine(
 def test_a_killed_worker_costs_no_row_and_doubles_none(
     engine: None, scans: Path, tmp_path: Path
 ) -> None:
-    job = job_of(tmp_path / "out", scans, scans, format="jsonl", part_files=40)
-    done: list[Done] = []
-    for part in run_on_ray(job, workers=2):
+    job = job_of(tmp_path / "out", scans, scans, format="jsonl", shard_files=40)
+    done: list[ShardSummary] = []
+    for shard in run_on_ray(job, workers=2):
         if len(done) == 5:
             victims = processes("MapWorker(MapBatches(_PartMaker))")
             assert victims
             os.kill(victims[0], signal.SIGKILL)
-        done.append(part)
+        done.append(shard)
     assert sum(d.files for d in done) == 1080
     assert rows(job) == local(scans, scans)
     assert not list((tmp_path / "out").glob(".*"))
@@ -176,14 +176,14 @@ def test_a_file_that_ends_its_process_has_a_row_that_says_so(engine: None, tmp_p
     (tmp_path / "in/crash.png").unlink()
     others = local(tmp_path / "in").splitlines()
     crashed = Result.crashed(str(tmp_path / "in/crash.png"), "killed by SIGKILL")
-    expected = sorted([*others, Sink("jsonl").rows([crashed]).rstrip()])
+    expected = sorted([*others, RowFormat("jsonl").rows([crashed]).rstrip()])
     assert sorted(rows(job).splitlines()) == expected
 
 
 def test_from_a_bucket_into_a_bucket(engine: None, s3: str, scans: Path, tmp_path: Path) -> None:
     for path in (scans / "b").iterdir():
         storage.write(f"{s3}/ray/in/{path.name}", path.read_bytes())
-    job = job_of(f"{s3}/ray/out", f"{s3}/ray/in", format="jsonl", part_files=64)
+    job = job_of(f"{s3}/ray/out", f"{s3}/ray/in", format="jsonl", shard_files=64)
     assert sum(d.files for d in run_on_ray(job, workers=2)) == 210
     there = rows(job).replace(f"{s3}/ray/in".encode(), bytes(scans / "b"))
     assert there == local(scans / "b")

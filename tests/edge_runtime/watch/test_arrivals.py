@@ -47,7 +47,7 @@ def never() -> Iterator[int]:
 
 def taken(arrivals: Arrivals, never: int) -> list[str]:
     arrivals.wait(never, 0)
-    return arrivals.take(100)
+    return arrivals.pop(100)
 
 
 def test_a_file_that_is_closed_is_taken_at_once_and_one_being_written_is_not(
@@ -91,7 +91,7 @@ def test_without_the_kernel_files_that_arrive_are_found_by_looking(
         assert taken(arrivals, never) == []
     clock.now += 0.5
     assert taken(arrivals, never) == ["a.png"]
-    arrivals.done("a.png", stamp_of(str(folder / "a.png")) or "")
+    arrivals.mark_read("a.png", stamp_of(str(folder / "a.png")) or "")
     clock.now += 60
     assert taken(arrivals, never) == []
 
@@ -135,7 +135,7 @@ def test_a_name_is_given_again_when_its_content_is_another(
     path = folder / "latest.png"
     path.write_bytes(b"x")
     assert taken(arrivals, never) == ["latest.png"]
-    arrivals.done("latest.png", stamp_of(str(path)) or "")
+    arrivals.mark_read("latest.png", stamp_of(str(path)) or "")
     with open(path, "ab"):  # closed, but nothing written
         pass
     assert taken(arrivals, never) == []
@@ -150,7 +150,7 @@ def test_what_was_read_before_is_left_out_by_its_written_name(
     for name in ("a.png", "b.png", odd):
         (folder / name).write_bytes(b"x")
     arrivals = Arrivals(str(folder), clock=clock)
-    assert arrivals.leave_out(["a.png", written(odd), "absent.png", "a.png"]) == 2
+    assert arrivals.mark_read_earlier(["a.png", written(odd), "absent.png", "a.png"]) == 2
     clock.now += 100
     assert taken(arrivals, never) == ["b.png"]
 
@@ -178,7 +178,7 @@ def test_files_that_are_gone_are_forgotten(
     for name in map(str, range(20)):
         path = folder / f"{name}.png"
         path.write_bytes(b"x")
-        arrivals.done(path.name, stamp_of(str(path)) or "")
+        arrivals.mark_read(path.name, stamp_of(str(path)) or "")
         path.unlink()
     clock.now += 100
     assert taken(arrivals, never) == []

@@ -17,7 +17,7 @@ import pytest
 
 from edge_runtime.bundle.manifest import BUILT_IN
 from edge_runtime.deployment.update import update
-from edge_runtime.watch.reader import Reader
+from edge_runtime.watch.model_process import ModelProcess
 
 from ...campaigns.watching import Campaign
 from ...conftest import Run
@@ -156,12 +156,12 @@ import os, signal, sys
 from edge_runtime.watch.sorting import Sorter
 left = int(sys.argv.pop(1))
 move = Sorter.move
-def last(self, intended):
+def last(self, planned):
     global left
     left -= 1
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
-    return move(self, intended)
+    return move(self, planned)
 Sorter.move = last
 from edge_runtime.__main__ import main
 main()
@@ -265,9 +265,9 @@ def test_a_changed_model_is_checked_and_then_used_and_a_bad_one_is_not(
 
 
 def test_int8_is_proved_by_its_labels() -> None:
-    reader = Reader({"model": BUILT_IN, "precision": "int8"}, 64_000_000)
-    (result,) = reader.read([str(GOLDEN / "3.png")])
-    reader.close()
+    process = ModelProcess({"model": BUILT_IN, "precision": "int8"}, 64_000_000)
+    (result,) = process.classify([str(GOLDEN / "3.png")])
+    process.close()
     assert result.prediction
     assert result.prediction.label == LABELS["3.png"]
 

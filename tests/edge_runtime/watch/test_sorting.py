@@ -67,15 +67,15 @@ def test_a_file_replaced_since_it_was_read_stays(
 def test_what_is_intended_is_read_back_and_half_of_it_is_nothing(
     tmp_path: Path, source: Path, sorter: Sorter
 ) -> None:
-    assert sorter.intended() is None
+    assert sorter.read_journal() is None
     moves = [arrive(source, b"x", "7", "a\udcff.png"), arrive(source, b"x", "failed/empty")]
-    sorter.intend(123, moves)
-    journal = sorter.intended()
+    sorter.write_journal(123, moves)
+    journal = sorter.read_journal()
     assert journal
     assert (journal.offset, journal.moves) == (123, moves)
     path = tmp_path / "out" / JOURNAL_NAME
     path.write_bytes(path.read_bytes()[:-3])
-    assert sorter.intended() is None
+    assert sorter.read_journal() is None
 
 
 @pytest.mark.parametrize(

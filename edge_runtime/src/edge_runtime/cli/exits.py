@@ -1,17 +1,21 @@
-"""How a command ends: one line on stderr and an exit status, whatever happens."""
+"""How a command ends: one line on stderr and an exit status, whatever happens.
+
+The command lines of edge_runtime and of model_build both end with these.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import NoReturn
 
 import click
 
-from ..errors import BundleError, EdgeRuntimeError, OutputError
+from ..errors import BundleError, EdgeRuntimeError, OutputError, one_line
 
 EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
@@ -19,34 +23,71 @@ EXIT_BAD_BUNDLE = 3
 EXIT_GATE = 4
 EXIT_INTERRUPTED = 130
 
+EXIT_STATUSES: Mapping[type[Exception], int] = MappingProxyType(
+    {
+        BundleError: EXIT_BAD_BUNDLE,
+        OutputError: EXIT_USAGE,
+        EdgeRuntimeError: EXIT_SOME_FAILED,
+        OSError: EXIT_SOME_FAILED,
+    }
+)
+"""The exit status of an error of this class, or of a class below it that is not listed."""
+
 
 @contextmanager
-def errors_as_exits(interrupted: str = "interrupted") -> Iterator[None]:
-    """What is raised in here ends the process; `interrupted` is what Ctrl-C says."""
+def errors_as_exits(
+    program: str = "edge-runtime",
+    *,
+    interrupted: str = "interrupted",
+    statuses: Mapping[type[Exception], int] = EXIT_STATUSES,
+) -> Iterator[None]:
+    """End the process, with one line on stderr, when an error is raised in this context.
+
+    program: the name that the line begins with.
+    interrupted: the line's text for Ctrl-C (KeyboardInterrupt), whose exit status is 130.
+    statuses: the exit status for each class of errors; of several classes that an error belongs
+        to, the nearest one counts. Another command line gives
+        `{**EXIT_STATUSES, ItsError: 2, ...}`. Errors of other classes pass through.
+
+    A closed pipe (BrokenPipeError) ends the process with status 0: whoever read the output has
+    had enough. Standard output is flushed on leaving, so that its errors are met here.
+    """
     try:
         yield
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BundleError as error:
-        stop(EXIT_BAD_BUNDLE, str(error))
-    except OutputError as error:
-        stop(EXIT_USAGE, str(error))
-    except EdgeRuntimeError as error:
-        stop(EXIT_SOME_FAILED, str(error))
     except BrokenPipeError:
-        # Whoever read the output has had enough.
-        _write_no_more()
+        _discard_stdout()
         sys.exit(0)
-    except OSError as error:
-        _write_no_more()
-        stop(EXIT_SOME_FAILED, f"{error.filename or 'output'}: {error.strerror}")
     except KeyboardInterrupt:
-        stop(EXIT_INTERRUPTED, interrupted)
+        stop(EXIT_INTERRUPTED, interrupted, program)
+    except Exception as error:
+        status = next((statuses[c] for c in type(error).__mro__ if c in statuses), None)
+        if status is None:
+            raise
+        message = str(error)
+        if isinstance(error, OSError):
+            _discard_stdout()
+            message = _os_message(error)
+        stop(status, message, program)
+
+
+def _os_message(error: OSError) -> str:
+    """The file and the system's words, or what was raised without them: `OSError("odd")`."""
+    if error.strerror is None:
+        return one_line(error)
+    return f"{error.filename or 'output'}: {error.strerror}"
+
+
+def _discard_stdout() -> None:
+    """Send what is left in stdout's buffer nowhere: to write it at exit would fail again."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """In here Ctrl-C is a KeyboardInterrupt, so that what is begun can be ended well."""
+    """Let Ctrl-C raise KeyboardInterrupt in this context, so that files are closed properly."""
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:  # as a shell's background job has it
         yield
@@ -58,15 +99,9 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _write_no_more() -> None:
-    """What is left in stdout's buffer cannot be written, at exit neither."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 @contextmanager
 def usage_as_exits(program: str) -> Iterator[None]:
-    """What click finds wrong with a command line in here ends the process, with one line."""
+    """End the process, with one line on stderr, when click finds a mistake in the options."""
     try:
         yield
     except click.exceptions.Exit as end:
@@ -88,12 +123,12 @@ def stop(status: int, message: str, program: str = "edge-runtime") -> NoReturn:
 
 
 def printable(text: str) -> str:
-    """Text with a file's odd name in it, as one line that leaves the terminal alone."""
+    """The text in one line, with escapes for characters that would disturb a terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def mute_libraries() -> None:
-    """Keep stderr for this program: libtiff writes what it thinks of a damaged file there."""
+    """Keep stderr for this program: libtiff writes its warnings on damaged files there."""
     if sys.stderr is sys.__stderr__ and sys.stderr is not None and sys.stderr.fileno() == 2:
         own = os.dup(2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

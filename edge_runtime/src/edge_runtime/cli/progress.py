@@ -1,4 +1,4 @@
-"""What a run over files has done so far, on a terminal and at its end."""
+"""The progress of a run over files: shown on a terminal, summed up at its end."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..distributed.job import Done
+    from ..distributed.job import ShardSummary
+    from ..output.resume import EarlierRows
     from ..output.rows import Rows
 
-_PROGRESS_SECONDS = 0.1
+_REFRESH_SECONDS = 0.1
 
 
 def counted(number: int, one: str, many: str) -> str:
@@ -21,11 +22,11 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-class Tally:
-    """Counts what passes, and shows it on a terminal."""
+class Progress:
+    """Counts the files that have been read, and shows the counts on a terminal."""
 
     def __init__(self, quiet: bool, one: str, many: str) -> None:
-        """one, many: what the files are, `image` and `images` or the like."""
+        """quiet: show nothing. one, many: the word for the files, `image` and `images`."""
         self._one, self._many = one, many
         self.total = self.failed = self.passed_over = self.earlier = 0
         self._quiet = quiet
@@ -34,39 +35,42 @@ class Tally:
         self._shown = 0.0
 
     def pass_over(self, path: str) -> None:
-        """Of a file that is none of those looked for."""
+        """Count a file that is left out because of its name."""
         self.passed_over += 1
 
     def count(self, chunks: Iterable[Rows]) -> Iterator[bytes]:
-        """The rows themselves, counted as they pass."""
+        """Yield the bytes of each chunk of rows and count its files."""
         for rows in chunks:
             self._add(rows.files, rows.failed)
             yield rows.data
 
+    def count_shards(self, shards: Iterable[ShardSummary]) -> None:
+        """Count the files of each shard as it is done."""
+        for shard in shards:
+            self.passed_over += shard.passed_over
+            if shard.earlier:
+                self._add_earlier(shard.files, shard.failed)
+            else:
+                self._add(shard.files, shard.failed)
+
+    def count_earlier(self, earlier: EarlierRows) -> None:
+        """Count the rows that an earlier run wrote."""
+        self._add_earlier(earlier.rows, earlier.failed)
+
     def _add(self, files: int, failed: int) -> None:
         self.total += files
         self.failed += failed
-        if self._live and time.monotonic() - self._shown > _PROGRESS_SECONDS:
+        if self._live and time.monotonic() - self._shown > _REFRESH_SECONDS:
             self._shown = time.monotonic()
             click.echo(f"\r{self._line()}\x1b[K", err=True, nl=False)
 
-    def count_parts(self, parts: Iterable[Done]) -> None:
-        """Of a run on many machines, as its parts are done."""
-        for done in parts:
-            self.passed_over += done.passed_over
-            if done.earlier:
-                self.add_earlier(done.files, done.failed)
-            else:
-                self._add(done.files, done.failed)
-
-    def add_earlier(self, rows: int, failed: int) -> None:
-        """Rows that an earlier run wrote."""
-        self.total += rows
-        self.earlier += rows
+    def _add_earlier(self, files: int, failed: int) -> None:
+        self.total += files
+        self.earlier += files
         self.failed += failed
 
     def finish(self) -> None:
-        """Say what it came to, unless quiet."""
+        """Print the summary, unless quiet."""
         if self._live:
             click.echo("\r\x1b[K", err=True, nl=False)
         if self._quiet:

@@ -1,8 +1,9 @@
-"""A run in parts: which files are in which, and the folder or URI that holds their rows.
+"""A job on many machines: its shards, and the folder or URI that holds their rows.
 
-A part is a number of files in the order of the walk, and the unit that is handed to a worker,
-tried again and written: its name and its bytes follow from the job, so that writing it twice
-changes nothing. Needs the `ray` extra, but not Ray.
+A shard is a number of files in the order of the walk. It is the unit of work: one worker classifies
+it, writes its rows to one file (`part-0000000.csv`, as such files are commonly called), and another
+one may try it again. The name and the bytes of that file follow from the job, so that writing it
+twice changes nothing. Needs the `ray` extra, but not Ray.
 """
 
 from __future__ import annotations
@@ -25,60 +26,60 @@ from ..errors import EdgeRuntimeError, OutputError, one_line
 from ..inputs.files import MAX_PIXELS
 from ..inputs.formats import ENDINGS
 from ..inputs.walk import walk
-from ..output.formats import Sink, written
+from ..output.formats import RowFormat, written
 from ..system.workers import chunked
 from . import storage
 
-PartFormat = Literal["parquet", "csv", "jsonl"]
+ShardFormat = Literal["parquet", "csv", "jsonl"]
 
-PART_FILES = 4096
+SHARD_FILES = 4096
 RUN_NAME, DONE_NAME = "_run.json", "_SUCCESS"
 
 
-class Part(NamedTuple):
-    """Files whose rows stand in one file."""
+class Shard(NamedTuple):
+    """Files that one worker classifies; their rows stand in one file."""
 
     number: int
     """From 0; -1 when there are no paths."""
     paths: list[str]
     passed_over: int
-    """Other files that the walk met on the way to these."""
+    """The number of other files that the walk met on the way to these."""
 
 
-class Done(NamedTuple):
-    """What became of a part."""
+class ShardSummary(NamedTuple):
+    """The counts of a shard that is done."""
 
     files: int
     failed: int
     earlier: bool
-    """Its rows were there already."""
+    """True if an earlier run wrote its rows."""
     passed_over: int
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be read, by which model, and where the rows go; it can be sent to any node."""
+    """The files to classify, the model, the options and the output; can be pickled for any node."""
 
     sources: tuple[str, ...]
     output: str
-    format: PartFormat
+    format: ShardFormat
     model: dict[str, bytes] = field(repr=False)
-    """The files of the model, by name: every node runs this one."""
+    """The bytes of the model's files, by name, so that every node runs the same model."""
     arguments: dict[str, Any]
-    """Of the Classifier, but for the model."""
+    """Of the Classifier, without `model`."""
     reads: str = "image"
-    """What the model reads, a key of `files.ENDINGS`."""
+    """The kind of files, a key of `inputs.formats.ENDINGS`."""
     recursive: bool = True
     all_files: bool = False
     batch_size: int = 64
     max_pixels: int = MAX_PIXELS
     resume: bool = False
-    part_files: int = PART_FILES
+    shard_files: int = SHARD_FILES
     folder: str = field(default_factory=os.getcwd)
-    """Where local paths start."""
+    """The folder that relative paths start from."""
 
     def description(self) -> dict[str, Any]:
-        """All that the rows and their parts follow from."""
+        """Everything that the rows and the files of the shards depend on, for RUN_NAME."""
         model = hashlib.sha256()
         for name, data in sorted(self.model.items()):
             model.update(f"{name} {len(data)} ".encode() + data)
@@ -91,29 +92,32 @@ class Job:
             "recursive": self.recursive,
             "all_files": self.all_files,
             "format": self.format,
-            "part_files": self.part_files,
+            "part_files": self.shard_files,
         }
 
     def local(self, path: str) -> str:
-        """A local path from whatever folder a worker is in; a URI as it is."""
+        """Make a local path absolute, as workers are in other folders; a URI stays as it is."""
         return path if storage.is_uri(path) else os.path.join(self.folder, path)
 
     def inside(self, name: str) -> str:
-        """A file of the output."""
+        """The path or URI of a file in the output."""
         return f"{self.local(self.output).rstrip('/')}/{name}"
 
-    def part_name(self, number: int) -> str:
-        """In the order of the parts, also when sorted as text up to 10 million."""
+    def shard_name(self, number: int) -> str:
+        """The name of a shard's file; names sort in the order of the shards, up to 10 million."""
         return f"part-{number:07}.{self.format}"
 
     @property
-    def sink(self) -> Sink:
-        """What makes the text of the rows, unless they are Parquet."""
-        return Sink("jsonl" if self.format == "jsonl" else "csv", self.arguments["top_k"])
+    def row_format(self) -> RowFormat:
+        """The format of the rows, unless they are Parquet."""
+        return RowFormat("jsonl" if self.format == "jsonl" else "csv", self.arguments["top_k"])
 
 
 def model_files(model: Path, precision: str) -> dict[str, bytes]:
-    """The files that a Classifier needs of a bundle or a lone `.onnx` file. Raises BundleError."""
+    """Read the files that a Classifier needs, of a bundle or a lone `.onnx` file, by name.
+
+    Raises BundleError.
+    """
     if not model.is_dir():
         return {model.name: read_file(model, MAX_FILE_BYTES)}
     _, path, data = read_model(model, precision)
@@ -124,7 +128,10 @@ def model_files(model: Path, precision: str) -> dict[str, bytes]:
 
 
 def begin(job: Job) -> None:
-    """Make the output ready. Raises OutputError when it is another run's, or not empty."""
+    """Prepare the output folder, and note the job in it or compare it with the one noted there.
+
+    Raises OutputError when it is not empty (without `resume`) or was written by another job.
+    """
     output = job.output
     if storage.info(job.local(output)).type == FileType.File:
         raise OutputError(f"{output}: is a file; the parts need a folder of their own")
@@ -159,9 +166,10 @@ def _described(job: Job) -> bytes:
 
 
 def check_node(job: Job, folders: Sequence[str]) -> None:
-    """Check that this node has the output and the local folders that the job was made with.
+    """Check that this node sees the job's output and local folders.
 
-    Raises EdgeRuntimeError: rows that say `not_found` of files that are elsewhere would be wrong.
+    Without them, its rows would call files `not_found` that are on another node. Raises
+    EdgeRuntimeError.
     """
     node = socket.gethostname()
     absent = [folder for folder in folders if not os.path.isdir(job.local(folder))]
@@ -180,19 +188,22 @@ def check_node(job: Job, folders: Sequence[str]) -> None:
         )
 
 
-def list_parts(job: Job) -> Iterator[Part]:
-    """Walk the sources; a part is in memory at a time. Raises EdgeRuntimeError."""
+def list_shards(job: Job) -> Iterator[Shard]:
+    """Walk the sources and yield their files in shards; one shard is in memory at a time.
+
+    Raises EdgeRuntimeError when a folder cannot be listed.
+    """
     passed_over: list[int] = [0]
 
     def pass_over(path: str) -> None:
         passed_over[0] += 1
 
     number = -1
-    for number, paths in enumerate(chunked(_paths(job, pass_over), job.part_files)):
+    for number, paths in enumerate(chunked(_paths(job, pass_over), job.shard_files)):
         count, passed_over[0] = passed_over[0], 0
-        yield Part(number, paths, count)
+        yield Shard(number, paths, count)
     if passed_over[0]:
-        yield Part(-1, [], passed_over[0])
+        yield Shard(-1, [], passed_over[0])
 
 
 def _paths(job: Job, pass_over: Callable[[str], object]) -> Iterator[str]:
@@ -211,9 +222,12 @@ def _paths(job: Job, pass_over: Callable[[str], object]) -> Iterator[str]:
                 yield source + path[len(top) :]
 
 
-def finish(job: Job, parts: int) -> None:
-    """Say that the output is whole. Raises OutputError when it does not hold just these parts."""
-    expected = {job.part_name(number) for number in range(parts)}
+def finish(job: Job, shards: int) -> None:
+    """Mark the output as complete, with DONE_NAME.
+
+    shards: their number. Raises OutputError when the output holds the files of more or fewer.
+    """
+    expected = {job.shard_name(number) for number in range(shards)}
     found = {found.base_name for found in storage.listed(job.local(job.output))}
     present = {name for name in found if name.startswith("part-")}
     if odd := sorted(present ^ expected):

@@ -1,4 +1,4 @@
-"""Past one machine: the same rows, with Ray Data handing out the work. Needs the `ray` extra.
+"""Classification on many machines: Ray Data hands out the work. Needs the `ray` extra.
 
 from edge_runtime.ray import Predict
 
@@ -41,26 +41,26 @@ with interrupts_held():
 
     from ..inference.batch import classify_chunk, own_classifier
     from ..inference.classifier import Classifier
-    from .job import Done, Job, Part, begin, check_node, finish, list_parts
-    from .shards import Classify, classify_anywhere, make_part, start_reading, table
+    from .job import Job, Shard, ShardSummary, begin, check_node, finish, list_shards
+    from .shards import Classify, classify_anywhere, make_shard, start_classifying, table
 
 if TYPE_CHECKING:
     from ..inference.classifier import Precision
 
-_OBJECT_STORE_BYTES = 80 << 20  # paths and counts pass through it, no images
-_IN_FLIGHT = 2  # parts a worker
-_LONGEST = 20  # bytes: the names of sockets below it, which Ray makes, end at 107
-_WARY = 4 * _IN_FLIGHT
+_OBJECT_STORE_BYTES = 80 << 20  # for paths and counts; images do not pass through it
+_IN_FLIGHT = 2  # shards for each worker
+_MAX_TEMP_BYTES = 20  # in the path: Ray makes sockets below it, whose paths end at 107 bytes
+_SHARDS_APART = 4 * _IN_FLIGHT  # after a worker died: more than those that it had in hand
 
 
 class Predict:
-    """For `Dataset.map_batches`: a model that is loaded once by each worker.
+    """The class for `Dataset.map_batches`: each worker loads the model once.
 
-    Takes batches with the column `path` (local paths or URIs, which the worker reads), and
-    `bytes` if the files have been read already. Gives a pyarrow table with a row for each, in
+    Batches have the column `path` (local paths or URIs, which the worker reads), and `bytes` if
+    the files have been read already. The result is a pyarrow table with a row for each path, in
     their order: `path`, `status`, `label`, `score`, `error`, then `label_2`, `score_2`, ... with
-    `top_k`; statuses as in the command line's rows, null where a row has no value. A batch is in
-    memory, with its `bytes`.
+    `top_k`; statuses as in the command line's rows, null where a row has no value. One batch is in
+    memory at a time, with its `bytes`.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Predict:
         batch_size: int = 64,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        """Load a model, as `Classifier` does and with its arguments; the path is the worker's.
+        """Load a model from a path on the worker's machine, with the arguments of `Classifier`.
 
         batch_size: images in one call of the model.
         max_pixels: width times height above which an image is `too_large`.
@@ -109,11 +109,14 @@ class Predict:
         return table(results, self._classifier.top_k)
 
 
-def run(job: Job, *, workers: int | None = None, address: str | None = None) -> Generator[Done]:
-    """Make all parts of a job, on a Ray of our own on this machine or on the cluster at `address`.
+def run(
+    job: Job, *, workers: int | None = None, address: str | None = None
+) -> Generator[ShardSummary]:
+    """Run a job on the cluster at `address`, or on a Ray that is started on this machine.
 
-    Yields what became of each part, as they end. workers: processes; None for one for every
-    `threads` processors. Raises OutputError, BundleError, EdgeRuntimeError and OSError.
+    Yields the counts of each shard when it is done, in any order. workers: the number of
+    processes; None for one for every `threads` processors. Raises OutputError, BundleError,
+    EdgeRuntimeError and OSError.
     """
     begin(job)
     threads = job.arguments["threads"]
@@ -128,20 +131,20 @@ def _processors() -> float:
     return found.get("CPU", 1)
 
 
-def _made(job: Job, workers: int) -> Iterator[Done]:
+def _made(job: Job, workers: int) -> Iterator[ShardSummary]:
     folders = [source for source in job.sources if os.path.isdir(job.local(source))]
     context = ray.data.DataContext.get_current().copy()
     context.enable_progress_bars = False
-    context.target_max_block_size = 1  # a part is a block is a task
+    context.target_max_block_size = 1  # one shard is one block is one task
     here = ray.get_runtime_context().get_node_id()
     with ray.data.DataContext.current(context):
-        parts = (
+        shards = (
             ray.data.from_items([{"job": 0}])
             .map_batches(
                 partial(_list, job), batch_size=1, num_cpus=0, label_selector={_NODE: here}
             )
             .map_batches(
-                _PartMaker,
+                _ShardWorker,
                 fn_constructor_args=(job, folders),
                 batch_size=1,
                 num_cpus=job.arguments["threads"],
@@ -155,7 +158,7 @@ def _made(job: Job, workers: int) -> Iterator[Done]:
         )
     made = 0
     try:
-        for batch in parts.iter_batches(batch_size=None, prefetch_batches=0):
+        for batch in shards.iter_batches(batch_size=None, prefetch_batches=0):
             for number, done in map(pickle.loads, batch["answer"]):
                 if isinstance(done, Exception):
                     raise done
@@ -171,56 +174,56 @@ _NODE = "ray.io/node-id"
 
 
 def _list(job: Job, batch: object) -> Iterator[dict[str, list[bytes]]]:
-    """The parts, one after another, as fast as they are taken; an error takes the last place."""
+    """Yield the pickled shards of a job; an error comes in the place of the last one."""
     try:
-        for part in list_parts(job):
-            yield {"part": [pickle.dumps(part)]}
+        for shard in list_shards(job):
+            yield {"shard": [pickle.dumps(shard)]}
     except (EdgeRuntimeError, OSError) as error:
-        yield {"part": [pickle.dumps(error)]}
+        yield {"shard": [pickle.dumps(error)]}
 
 
-class _PartMaker:
-    """A worker: makes one part after another."""
+class _ShardWorker:
+    """A worker (a Ray actor): loads the model and works on one shard after another."""
 
     def __init__(self, job: Job, folders: Sequence[str]) -> None:
         self._job = job
         self._folders = folders
         self._classify: Classify | None = None
         restarted = ray.get_runtime_context().was_current_actor_reconstructed
-        self._wary = _WARY if restarted else 0
+        self._left_apart = _SHARDS_APART if restarted else 0
 
     def __call__(self, batch: Mapping[str, Sequence[bytes]]) -> dict[str, list[bytes]]:
-        return {"answer": [pickle.dumps(self._answer(pickle.loads(p))) for p in batch["part"]]}
+        return {"answer": [pickle.dumps(self._answer(pickle.loads(s))) for s in batch["shard"]]}
 
-    def _answer(self, part: Part | Exception) -> tuple[int, Done | Exception]:
-        if isinstance(part, Exception):
-            return -1, part
+    def _answer(self, shard: Shard | Exception) -> tuple[int, ShardSummary | Exception]:
+        if isinstance(shard, Exception):
+            return -1, shard
         try:
             if self._classify is None:
                 check_node(self._job, self._folders)
-                self._classify = start_reading(self._job)
+                self._classify = start_classifying(self._job)
             classify = self._classify
-            if self._wary:
-                self._wary -= 1
+            if self._left_apart:
+                self._left_apart -= 1
                 classify = self._classify_apart
-            return part.number, make_part(self._job, part, classify)
+            return shard.number, make_shard(self._job, shard, classify)
         except (EdgeRuntimeError, OSError) as error:
             return -1, error
 
     def _classify_apart(self, paths: list[str]) -> list[Result]:
-        """In a process of its own: what ended this worker's last one may be among the files."""
+        """Classify in a process of its own: one of the files may have ended this worker before."""
         chunks = chunked(paths, self._job.batch_size)
-        start = partial(start_reading, self._job)
-        return list(chain.from_iterable(work_in_order(start, chunks, 1, _lost)))
+        start = partial(start_classifying, self._job)
+        return list(chain.from_iterable(work_in_order(start, chunks, 1, _crashed)))
 
 
-def _lost(path: str, reason: str) -> list[Result]:
+def _crashed(path: str, reason: str) -> list[Result]:
     return [Result.crashed(path, reason)]
 
 
 @contextmanager
 def _connected(address: str | None, cpus: int) -> Iterator[None]:
-    """With Ray; unless there is one in this process or at `address`, one that ends with this."""
+    """Use the Ray of this process, else that at `address`, else one that ends with this context."""
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     if ray.is_initialized():
         yield
@@ -229,7 +232,9 @@ def _connected(address: str | None, cpus: int) -> Iterator[None]:
     own = None
     if address is None:
         folder = tempfile.gettempdir()
-        own = tempfile.mkdtemp(prefix="edge-", dir=folder if len(folder) <= _LONGEST else "/tmp")
+        own = tempfile.mkdtemp(
+            prefix="edge-", dir=folder if len(folder) <= _MAX_TEMP_BYTES else "/tmp"
+        )
         quiet |= {
             "num_cpus": cpus,
             "include_dashboard": False,

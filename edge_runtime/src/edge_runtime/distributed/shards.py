@@ -1,4 +1,4 @@
-"""Reading the files of one part of a job, and writing its rows."""
+"""The work on one shard of a job: its files are classified, its rows encoded and written."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..inference.results import Result
 from ..output.formats import written
 from ..system.workers import chunked
 from . import storage
-from .job import Done, Job, Part
+from .job import Job, Shard, ShardSummary
 
 Classify = Callable[[list[str]], list[Result]]
-_THREADS = 32  # that wait for a store
+_THREADS = 32  # they mostly wait for the store
 
 
-def start_reading(job: Job) -> Classify:
-    """Load the job's model in this process; what is returned reads paths and URIs.
+def start_classifying(job: Job) -> Classify:
+    """Load the job's model in this process; the function returned classifies paths and URIs.
 
     Raises BundleError.
     """
@@ -48,7 +48,10 @@ def classify_anywhere(
     max_pixels: int,
     local: Callable[[str], str] = str,
 ) -> list[Result]:
-    """`classify_chunk` in batches, for local paths and URIs; `local` says where a path is."""
+    """Classify local paths and URIs in batches: one Result for each, in their order.
+
+    URIs are read ahead. local: maps a local path to the one to open.
+    """
     if not any(map(storage.is_uri, paths)):
         chunks = chunked(paths, batch_size)
         return [r for chunk in chunks for r in classify_chunk(classifier, chunk, max_pixels, local)]
@@ -65,30 +68,31 @@ def classify_anywhere(
         ]
 
 
-def make_part(job: Job, part: Part, classify: Classify) -> Done:
-    """Read a part's files and write its rows, unless they are there.
+def make_shard(job: Job, shard: Shard, classify: Classify) -> ShardSummary:
+    """Classify the files of a shard and write their rows, unless an earlier run wrote them.
 
-    Raises OSError when they cannot be written, OutputError when those there are of other files.
+    Raises OSError when they cannot be written, OutputError when the earlier rows are of other
+    files.
     """
-    if not part.paths:
-        return Done(0, 0, False, part.passed_over)
-    name = job.part_name(part.number)
+    if not shard.paths:
+        return ShardSummary(0, 0, False, shard.passed_over)
+    name = job.shard_name(shard.number)
     if job.resume and (earlier := _earlier(job, name)) is not None:
-        if [path for path, _ in earlier] != [written(path) for path in part.paths]:
+        if [path for path, _ in earlier] != [written(path) for path in shard.paths]:
             raise OutputError(
                 f"{job.output}: cannot be resumed: {name} holds the rows of other files than are"
                 " there now; give another -o"
             )
         failed = sum(status != "ok" for _, status in earlier)
-        return Done(len(earlier), failed, True, part.passed_over)
-    results = classify(part.paths)
+        return ShardSummary(len(earlier), failed, True, shard.passed_over)
+    results = classify(shard.paths)
     storage.write(job.inside(name), _encoded(job, results))
     failed = sum(result.status != "ok" for result in results)
-    return Done(len(results), failed, False, part.passed_over)
+    return ShardSummary(len(results), failed, False, shard.passed_over)
 
 
 def table(results: Sequence[Result], top_k: int) -> pa.Table:
-    """The rows as columns: text, and scores as float64; null where the CSV has nothing."""
+    """The rows as a table of strings, with scores as float64, and null where the CSV is empty."""
     columns: dict[str, tuple[list[Any], pa.DataType]] = {
         "path": ([written(r.path) for r in results], pa.string()),
         "status": ([r.status for r in results], pa.string()),
@@ -106,14 +110,14 @@ def table(results: Sequence[Result], top_k: int) -> pa.Table:
 
 def _encoded(job: Job, results: list[Result]) -> bytes:
     if job.format != "parquet":
-        return job.sink.header() + job.sink.rows(results)
+        return job.row_format.header() + job.row_format.rows(results)
     stream = io.BytesIO()
     pq.write_table(table(results, job.arguments["top_k"]), stream)
     return stream.getvalue()
 
 
 def _earlier(job: Job, name: str) -> list[tuple[str, str]] | None:
-    """The path and status of each row of a part; None if it is not there."""
+    """The path and status of each row in a shard's file; None if there is no such file."""
     try:
         data = storage.load(job.inside(name))
     except FileNotFoundError:
@@ -125,5 +129,5 @@ def _earlier(job: Job, name: str) -> list[tuple[str, str]] | None:
             raise OutputError(f"{name}: cannot be read ({one_line(error)})") from None
         return list(zip(*(found[key].to_pylist() for key in ("path", "status")), strict=True))
     stream = io.BytesIO(data)
-    job.sink.read_header(stream, name)
-    return [(row.path, row.status) for row in job.sink.read_rows(stream)]
+    job.row_format.read_header(stream, name)
+    return [(row.path, row.status) for row in job.row_format.read_rows(stream)]

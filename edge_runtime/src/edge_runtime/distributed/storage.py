@@ -1,7 +1,7 @@
-"""Files behind a URI (`s3://`, `gs://`, ...), listed, read and written as local ones are.
+"""Files at a URI (`s3://`, `gs://`, ...): listed, read and written as local files are.
 
-By pyarrow's file systems, and fsspec's for what those do not know. Needs the `ray` extra.
-Credentials, region and endpoint come from the environment.
+Uses the file systems of pyarrow, and those of fsspec for the schemes that pyarrow does not know.
+Needs the `ray` extra. Credentials, region and endpoint come from the environment.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from ..errors import EdgeRuntimeError, InputError, one_line
 from ..inputs.formats import ENDINGS, has_ending
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters: C:// is a drive
-_AHEAD = 32  # files asked for at a time, to hide the distance to a store
+_AHEAD = 32  # files requested at a time, to hide the latency of a store
 _MAX_OBJECT_BYTES = 1 << 30  # more than --max-pixels can allow, uncompressed
 
 
 def is_uri(path: str) -> bool:
-    """Whether it names something behind a file system of pyarrow's or fsspec's."""
+    """Tell if a path is a URI, with a scheme of two letters or more."""
     return _URI.match(path) is not None
 
 
 def plain(path: str) -> str:
-    """A `file://` URI as the local path that it is; all else as given."""
+    """Turn a `file://` URI into the local path; return anything else as it is."""
     return unquote(urlsplit(path).path) if path.startswith("file://") else path
 
 
 def resolve(uri: str) -> tuple[FileSystem, str]:
     """The file system that a URI or a local path is on, and the path there.
 
-    All behind `scheme://host/` is taken as it stands: no `%20`, no query. Raises EdgeRuntimeError.
+    The key behind `scheme://host/` is taken literally: no `%20`, no query. Raises EdgeRuntimeError.
     """
     if not is_uri(uri):
         return _file_system("file:///")[0], os.path.abspath(uri)
@@ -67,7 +67,7 @@ def _file_system(root: str) -> tuple[FileSystem, str]:
 
 
 def _s3_query(root: str) -> str:
-    """What the AWS tools take from the environment and pyarrow does not."""
+    """The region and endpoint that the AWS tools take from the environment, for pyarrow."""
     if not root.startswith("s3://"):
         return ""
     of = os.environ.get
@@ -84,7 +84,7 @@ def _s3_query(root: str) -> str:
 
 
 def info(uri: str) -> FileInfo:
-    """What is there: a file, a folder or nothing. Raises EdgeRuntimeError if none can tell."""
+    """Look up the type at a URI: file, folder or nothing. Raises EdgeRuntimeError."""
     system, path = resolve(uri)
     try:
         return system.get_file_info(path)
@@ -100,9 +100,9 @@ def walk(
     endings: Set[str] = ENDINGS["image"],
     passed_over: Callable[[str], object] = lambda path: None,
 ) -> Iterator[str]:
-    """The files to read, as URIs: what `files.walk` does, with the same rules and order.
+    """Yield the URIs of the files, by the rules and in the order of `inputs.walk.walk`.
 
-    The names of one folder are in memory at a time. Raises EdgeRuntimeError when a folder
+    One folder of names is in memory for each level. Raises EdgeRuntimeError when a folder
     cannot be listed.
     """
     if info(uri).type != FileType.Directory:
@@ -115,7 +115,7 @@ def walk(
 def _walk_folder(
     uri: str, recursive: bool, endings: Set[str] | None, passed_over: Callable[[str], object]
 ) -> Iterator[str]:
-    taken: list[str] = []  # a folder's ends with /
+    taken: list[str] = []  # the name of a folder ends with /
     for found in listed(uri):
         name = found.base_name
         if name.startswith("."):
@@ -136,7 +136,7 @@ def _walk_folder(
 
 
 def listed(uri: str) -> list[FileInfo]:
-    """What is in a folder; nothing if it is not there. Raises EdgeRuntimeError."""
+    """List a folder; empty if there is none. Raises EdgeRuntimeError."""
     system, path = resolve(uri)
     try:
         return system.get_file_info(FileSelector(path, allow_not_found=True))  # type: ignore[no-any-return]
@@ -145,7 +145,7 @@ def listed(uri: str) -> list[FileInfo]:
 
 
 def load(uri: str) -> bytes:
-    """A file's bytes. Raises OSError, and EdgeRuntimeError if there is no such file system."""
+    """Read a file. Raises OSError, and EdgeRuntimeError if the file system is not known."""
     system, path = resolve(uri)
     with system.open_input_file(path) as file:
         if file.size() > _MAX_OBJECT_BYTES:
@@ -154,7 +154,7 @@ def load(uri: str) -> bytes:
 
 
 def read(uri: str) -> bytes:
-    """A file's bytes. Raises InputError with the status of a local file in that state."""
+    """Read an input file. Raises InputError, with the status that a local file would have."""
     try:
         data = load(uri)
     except FileNotFoundError:
@@ -171,7 +171,10 @@ def read(uri: str) -> bytes:
 def read_ahead(
     paths: Iterable[str], source: Callable[[str], str | bytes], pool: ThreadPoolExecutor
 ) -> Iterator[Callable[[], str | bytes]]:
-    """For each path, in their order, what returns `source` of it; some are read beforehand."""
+    """For each path, in their order, yield a function that returns `source(path)`.
+
+    The next _AHEAD paths are read by the pool meanwhile; the function raises what reading raised.
+    """
     rest = iter(paths)
     waiting: deque[Future[str | bytes]] = deque(
         pool.submit(source, path) for path in islice(rest, _AHEAD)
@@ -183,9 +186,10 @@ def read_ahead(
 
 
 def write(uri: str, data: bytes) -> None:
-    """Make a file hold these bytes, whole or not at all. Raises OSError.
+    """Write a file atomically. Raises OSError.
 
-    An object is there once its upload is complete; elsewhere a hidden file is written and renamed.
+    An object in a store appears when its upload is complete; elsewhere a hidden file is written
+    and renamed.
     """
     system, path = resolve(uri)
     folder, _, name = path.rpartition("/")

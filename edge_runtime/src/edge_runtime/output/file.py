@@ -1,4 +1,4 @@
-"""The output file: each write leaves all of its rows or none, and there is one writer at a time."""
+"""The output file: a failed write leaves no part of its rows; one process writes at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..system.lock import lock
 
 
 class RowFile(io.FileIO):
-    """An unbuffered file whose writes are whole: one that fails is cut off again."""
+    """An unbuffered file; a write that fails is undone."""
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         """Write all of the bytes. Raises OSError, with none of them left in the file."""
@@ -34,11 +34,13 @@ class RowFile(io.FileIO):
 
 @contextmanager
 def open_output(path: str, *, keep: bool, patience: float = 0.0) -> Iterator[RowFile]:
-    """Open an output file, also for reading if `keep`; what it holds stays in it until truncated.
+    """Open an output file; what it holds stays there until the caller truncates it.
 
-    On leaving, the rows are on the disk, also if the power fails then. Raises OutputError when
-    the file cannot be written, is being written by another run (for `patience` seconds), or
-    `keep` is asked of something that is no file.
+    keep: open it for reading too, to go on after the rows that it holds.
+    patience: seconds to wait for another run that is writing it.
+
+    On leaving, the rows are synced to the disk. Raises OutputError when the file cannot be
+    written, another run is writing it, or `keep` is given and it is not a regular file.
     """
     flags = (os.O_RDWR if keep else os.O_WRONLY) | os.O_CREAT | getattr(os, "O_BINARY", 0)
     try:

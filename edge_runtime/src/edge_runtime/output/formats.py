@@ -1,4 +1,4 @@
-"""Results as text: CSV and JSONL, one line a result, and what a resumed run finds of them."""
+"""The rows of an output, CSV or JSONL: written from results, and read back by a resumed run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal, NamedTuple
 from ..errors import OutputError
 from ..inference.results import Result
 
-Format = Literal["csv", "jsonl"]
+FormatName = Literal["csv", "jsonl"]
 
 # A name that is not UTF-8 keeps its bytes visible instead of ending the run.
 _ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}
@@ -23,10 +23,10 @@ _LONGEST = 1 << 20  # bytes, longer than any row
 
 
 class Row(NamedTuple):
-    """A row of an earlier output."""
+    """A row that was read back from an output."""
 
     path: str
-    """As it is written: see `written`."""
+    """As the output holds it: see `written`."""
     status: str
     label: str
     """Empty unless `status` is `ok`."""
@@ -36,17 +36,17 @@ class Row(NamedTuple):
     """The row itself, with its line break."""
 
 
-class Sink:
-    """Turns results into the bytes of one output format."""
+class RowFormat:
+    """Writes results as rows of CSV or JSONL, and reads such rows back."""
 
-    def __init__(self, format: Format, top_k: int = 1) -> None:
+    def __init__(self, name: FormatName, top_k: int = 1) -> None:
         """top_k: how many labels a row holds, at least 1."""
-        self.format = format
+        self.name = name
         self.top_k = top_k
 
     def header(self) -> bytes:
-        """What stands before the first row: CSV's column names, nothing for JSONL."""
-        if self.format == "jsonl":
+        """The bytes before the first row: the column names of CSV, none for JSONL."""
+        if self.name == "jsonl":
             return b""
         columns = ["path", "status", "label", "score", "error"]
         for place in range(2, self.top_k + 1):
@@ -54,8 +54,8 @@ class Sink:
         return _csv_bytes([columns])
 
     def rows(self, results: Iterable[Result]) -> bytes:
-        """One line for each result."""
-        if self.format == "csv":
+        """The rows of the results, in their order. UTF-8, each ended by a line feed."""
+        if self.name == "csv":
             return _csv_bytes(map(self._columns, results))
         return "".join(map(self._object, results)).encode(**_ENCODING)
 
@@ -83,14 +83,15 @@ class Sink:
             row["top"] = [{"label": label, "score": round(score, 6)} for label, score in top]
         return json.dumps(row, ensure_ascii=False) + "\n"
 
-    def read_header(self, stream: BinaryIO, name: str) -> int:
-        """Read over the header of an earlier output; returns its length in bytes, or 0 when it
-        was never wholly written (after a power failure, zeros may stand there).
+    def read_header(self, stream: BinaryIO, file: str) -> int:
+        """Read the header of an earlier output, and return its length in bytes.
 
-        Raises OutputError when `name` begins as no output with these options does.
+        The length is 0 where the header was not written completely; after a power failure, zeros
+        may stand in its place. file: the output's name, for the error. Raises OutputError when the
+        output does not begin as one of this format with this `top_k` does.
         """
         header = self.header()
-        if self.format == "csv":
+        if self.name == "csv":
             start, expected = stream.read(len(header)), header.rstrip()
             if start == header:
                 return len(header)
@@ -105,18 +106,20 @@ class Sink:
                 fits = _JSONL_START.startswith(begun)
         if not fits:
             raise OutputError(
-                f"{name}: cannot be resumed: it begins with {start[:80]!r}, which is not what this"
+                f"{file}: cannot be resumed: it begins with {start[:80]!r}, which is not what this"
                 f" run would write ({expected!r}); give the --format and --top-k that it was"
                 " written with, or another -o"
             )
         return 0
 
     def read_rows(self, stream: BinaryIO) -> Iterator[Row]:
-        """The rows of an earlier output from here on, up to the first thing that is no row."""
+        """Yield the rows of an earlier output, from the stream's position up to the first bytes
+        that are not a whole row of this format.
+        """
         record = b""
         while len(record) < _LONGEST and (line := stream.readline(_LONGEST)).endswith(b"\n"):
             record += line
-            if self.format == "csv" and record.count(b'"') % 2:
+            if self.name == "csv" and record.count(b'"') % 2:
                 continue  # the line break is inside a quoted field
             row = self._parse(record)
             if row is None:
@@ -125,10 +128,12 @@ class Sink:
             record = b""
 
     def _parse(self, record: bytes) -> Row | None:
-        """A row, when the record is exactly what this sink writes of it; None for anything else."""
+        """Parse a line; None if this format would write the same row in other bytes, or not at
+        all.
+        """
         try:
             text = record.decode("utf-8")
-            return self._csv_row(text) if self.format == "csv" else self._jsonl_row(text)
+            return self._csv_row(text) if self.name == "csv" else self._jsonl_row(text)
         except (ValueError, KeyError, TypeError, RecursionError, csv.Error):
             return None
 
@@ -165,7 +170,7 @@ class Sink:
 
 
 def written(text: str) -> str:
-    """A path, or text with one in it, as an output holds it: bytes that are not UTF-8 visible."""
+    """The text as an output holds it: bytes of a path that are not UTF-8 become `\\udcff`."""
     return text.encode(**_ENCODING).decode("utf-8")
 
 

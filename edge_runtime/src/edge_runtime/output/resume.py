@@ -1,7 +1,7 @@
-"""What a resumed run may keep of an earlier output: the rows that this run would write too.
+"""Resuming: the rows of an earlier run are kept if this run would write them too.
 
 The promise is that the finished bytes equal those of an uninterrupted run with the same
-arguments. No journal is kept: a row can be read again and compared.
+arguments. No journal is kept: a file can be classified again and its row compared.
 """
 
 from __future__ import annotations
@@ -9,72 +9,100 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from io import BufferedReader
+from typing import BinaryIO, NamedTuple
 
 from ..bundle.spec import UNKNOWN
 from ..errors import OutputError
-from .formats import Row, Sink, written
+from .formats import Row, RowFormat, written
+from .rows import RowMaker
 
 SAMPLE = 16
-"""About how many earlier rows are always read again: the first, the last, some in between."""
+"""About how many earlier rows are always compared: the first, the last, some in between."""
 
-_ROUNDED = 5e-7  # half of the last digit of a written score
+_ROUNDING = 5e-7  # half of the last digit of a written score
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What this run's rows must agree with."""
+class ThisRun:
+    """The model and options of this run, as far as its rows show them."""
 
     labels: frozenset[str]
     min_score: float
     row_of: Callable[[str], bytes]
-    """The row that this run would write of a path."""
+    """Classifies the file at a path, and returns its row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What stays of an earlier output."""
+class EarlierRows(NamedTuple):
+    """The rows of an earlier run that are kept."""
 
     rows: int
     failed: int
     end: int
-    """The offset, in bytes, behind the last row that stays."""
+    """The offset, in bytes, behind the last of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sampled:
+class _Numbered(NamedTuple):
     number: int
+    """From 1, without the header."""
     path: str
+    """The path that this run has in this place."""
     row: Row
 
 
-def keep(stream: BufferedReader, name: str, sink: Sink, files: Iterator[str], terms: Terms) -> Kept:
-    """Find the rows of an earlier output that stand; `files` is taken up to where they end.
+def skip_earlier_rows(
+    stream: BinaryIO, output: str, maker: RowMaker, labels: tuple[str, ...], files: Iterator[str]
+) -> EarlierRows:
+    """Keep the rows that `stream` holds of an earlier run, and cut off a torn row behind them.
 
-    A torn end is left out. Read again and compared are a sample of the rows, the first of each
-    status, and every row whose file is not there or has changed since the output was last
-    written. Raises OutputError when a row is not the one that this run would write.
+    Takes the files of those rows from `files`, and leaves `stream` at its end. Raises OutputError
+    as `check_earlier_rows` does, with nothing changed.
+    """
+    start = cache(maker.start)  # loads the model, if there is a row to compare
+    this_run = ThisRun(
+        frozenset(labels), maker.arguments["min_score"], lambda path: start()([path]).data
+    )
+    with open(os.dup(stream.fileno()), "rb") as earlier:
+        rows = check_earlier_rows(earlier, output, maker.row_format, files, this_run)
+    stream.seek(rows.end)
+    stream.truncate()
+    return rows
+
+
+def check_earlier_rows(
+    stream: BufferedReader,
+    output: str,
+    row_format: RowFormat,
+    files: Iterator[str],
+    this_run: ThisRun,
+) -> EarlierRows:
+    """Read the whole rows of an earlier output, and check that this run would write them too.
+
+    Takes from `files` one path for each row. These files are classified again and their rows
+    compared: a sample of SAMPLE, the first of each status, and every file that is not there or
+    has changed since the output was last written. Raises OutputError when a row differs.
     """
     last_write = os.fstat(stream.fileno()).st_mtime_ns
     statuses: set[str] = set()
-    sample: list[_Sampled] = []
+    sample: list[_Numbered] = []
     step = 1
     latest = None
     count = failed = 0
-    end = sink.read_header(stream, name)
-    for row in sink.read_rows(stream):
+    end = row_format.read_header(stream, output)
+    for row in row_format.read_rows(stream):
         path = next(files, None)
         if path is None or written(path) != row.path:
             input_there = "no more inputs" if path is None else f"{written(path)!r} there"
             raise OutputError(
-                f"{name}: cannot be resumed: row {count + 1} is of {row.path!r}, this run has"
+                f"{output}: cannot be resumed: row {count + 1} is of {row.path!r}, this run has"
                 f" {input_there}; give the same PATHs in the same order, or another -o"
             )
-        latest = _Sampled(count + 1, path, row)
-        _check_terms(latest, name, terms)
+        latest = _Numbered(count + 1, path, row)
+        _check_label(latest, output, this_run)
         if row.status not in statuses or _changed_since(path, last_write):
             statuses.add(row.status)
-            _compare(latest, name, terms)
+            _compare(latest, output, this_run)
         elif count % step == 0:
             sample.append(latest)
             if len(sample) > SAMPLE:
@@ -85,8 +113,8 @@ def keep(stream: BufferedReader, name: str, sink: Sink, files: Iterator[str], te
     if latest is not None and latest not in sample:
         sample.append(latest)
     for each in sample:
-        _compare(each, name, terms)
-    return Kept(count, failed, end)
+        _compare(each, output, this_run)
+    return EarlierRows(count, failed, end)
 
 
 def _changed_since(path: str, nanoseconds: int) -> bool:
@@ -97,33 +125,36 @@ def _changed_since(path: str, nanoseconds: int) -> bool:
     return max(found.st_mtime_ns, found.st_ctime_ns) >= nanoseconds
 
 
-def _check_terms(sampled: _Sampled, name: str, terms: Terms) -> None:
-    """What a row tells by itself: of which labels it is, and of which minimum score."""
-    row = sampled.row
+def _check_label(numbered: _Numbered, output: str, this_run: ThisRun) -> None:
+    """Check, without reading the file, that the model knows the label of a row and that its score
+    fits the minimum score.
+    """
+    row = numbered.row
     if row.status != "ok":
         return
-    if row.label == UNKNOWN and UNKNOWN not in terms.labels:
-        wrong = row.score > 0 and row.score - _ROUNDED >= terms.min_score
-    elif row.label not in terms.labels:
+    if row.label == UNKNOWN and UNKNOWN not in this_run.labels:
+        wrong = row.score > 0 and row.score - _ROUNDING >= this_run.min_score
+    elif row.label not in this_run.labels:
         raise OutputError(
-            f"{name}: cannot be resumed: row {sampled.number} has the label {row.label!r},"
+            f"{output}: cannot be resumed: row {numbered.number} has the label {row.label!r},"
             f" which this model does not know; {_ANEW}"
         )
     else:
-        wrong = row.score + _ROUNDED < terms.min_score
+        wrong = row.score + _ROUNDING < this_run.min_score
     if wrong:
         raise OutputError(
-            f"{name}: cannot be resumed: row {sampled.number} calls a score of {row.score:.6f}"
-            f" {row.label!r}, with --min-score {terms.min_score:g} it would not be; {_ANEW}"
+            f"{output}: cannot be resumed: row {numbered.number} calls a score of {row.score:.6f}"
+            f" {row.label!r}, with --min-score {this_run.min_score:g} it would not be; {_ANEW}"
         )
 
 
-def _compare(sampled: _Sampled, name: str, terms: Terms) -> None:
-    now = terms.row_of(sampled.path)
-    if now != sampled.row.bytes:
+def _compare(numbered: _Numbered, output: str, this_run: ThisRun) -> None:
+    """Classify the file of a row again, and compare the two rows byte for byte."""
+    now = this_run.row_of(numbered.path)
+    if now != numbered.row.bytes:
         raise OutputError(
-            f"{name}: cannot be resumed: row {sampled.number} is {_shown(sampled.row.bytes)},"
-            f" reading {written(sampled.path)!r} now gives {_shown(now)}: the model, the options"
+            f"{output}: cannot be resumed: row {numbered.number} is {_shown(numbered.row.bytes)},"
+            f" reading {written(numbered.path)!r} now gives {_shown(now)}: the model, the options"
             f" or the file changed since; {_ANEW}"
         )
 

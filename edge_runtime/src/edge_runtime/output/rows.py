@@ -1,40 +1,44 @@
-"""Files in, chunks of whole rows out, for the command line: nothing heavy is loaded in a process
-that only hands out work and writes.
+"""Files in, rows out, for the command line: a process that only hands out paths and writes rows
+loads neither numpy nor onnxruntime.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from ..inference.results import Result
 from ..system.signals import interrupts_held
 from ..system.workers import chunked, shared_out, work_in_order, worth_workers
-from .formats import Sink
+from .formats import RowFormat
 
 
 class Rows(NamedTuple):
-    """What became of a chunk of files."""
+    """The rows of a chunk of files."""
 
     data: bytes
-    """One row for each, as the output holds them."""
+    """A row for each file, as the output holds them."""
     files: int
     failed: int
 
 
 @dataclass(frozen=True)
 class RowMaker:
-    """Makes rows of files; it can be sent to another process."""
+    """Classifies files into rows; can be pickled, to be sent to another process."""
 
     arguments: dict[str, Any]
     """Of the Classifier."""
-    sink: Sink
+    row_format: RowFormat
     max_pixels: int
 
     def start(self) -> Callable[[list[str]], Rows]:
-        """Load the model here; what is returned reads a chunk of files. Raises BundleError."""
+        """Load the model in this process; the function returned makes the rows of a chunk of files.
+
+        Raises BundleError.
+        """
         with interrupts_held():
             from ..inference.batch import start_classifying
             from ..inference.classifier import Classifier
@@ -42,26 +46,43 @@ class RowMaker:
             classify = start_classifying(Classifier, self.arguments, self.max_pixels)
         return lambda paths: self._rows(classify(paths))
 
-    def lost(self, path: str, reason: str) -> Rows:
-        """Of a file that was given up."""
+    def crashed(self, path: str, reason: str) -> Rows:
+        """The row of a file whose reading ended two processes."""
         return self._rows([Result.crashed(path, reason)])
 
     def _rows(self, results: list[Result]) -> Rows:
         failed = sum(result.status != "ok" for result in results)
-        return Rows(self.sink.rows(results), len(results), failed)
+        return Rows(self.row_format.rows(results), len(results), failed)
 
 
 def rows_in_order(
     maker: RowMaker, paths: Iterable[str], batch_size: int, workers: int
 ) -> Iterator[Rows]:
-    """The rows of the files, in their order, at most a batch at a time, by `workers` processes if
-    there are enough files to be worth it.
+    """Yield the rows of the files, in their order, at most a batch at a time.
+
+    `workers` processes read the files if there are enough of them to be worth the start.
     """
     rest = iter(paths)
     first = list(islice(rest, worth_workers()))
     files = chain(first, rest)
     if workers > 1 and len(first) == worth_workers():
         chunks = shared_out(files, batch_size, workers)
-        yield from work_in_order(maker.start, chunks, workers, maker.lost)
+        yield from work_in_order(maker.start, chunks, workers, maker.crashed)
     else:
         yield from map(maker.start(), chunked(files, batch_size))
+
+
+def write_rows(stream: BinaryIO, header: bytes, chunks: Iterator[bytes], *, replace: bool) -> None:
+    """Write whole rows, a chunk at a time, so that an interrupted output ends with a row.
+
+    replace: cut off what the stream held before. That is done once the first rows are there, so
+    that a model that fails leaves the earlier output as it was.
+    """
+    first = next(chunks, b"")
+    if replace:
+        with suppress(OSError):  # a pipe or a device, no file
+            stream.truncate(0)
+    stream.write(header)
+    for rows in chain([first], chunks):
+        stream.write(rows)
+        stream.flush()

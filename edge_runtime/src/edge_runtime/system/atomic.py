@@ -1,4 +1,4 @@
-"""Renames that one step of the system decides: an exchange, and a move that replaces nothing."""
+"""Atomic renames: swap two folders, and move a file without replacing another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Swap two folders: in one step on Linux, elsewhere in three renames."""
+    """Swap two folders: atomically on Linux, elsewhere by three renames. Raises OSError."""
     if _renamed(one, other, _RENAME_EXCHANGE):
         return
     aside = one.with_name(one.name + ".aside")
@@ -22,7 +22,10 @@ def exchange(one: Path, other: Path) -> None:
 
 
 def move(source: str, target: str) -> None:
-    """Rename a file. Raises FileExistsError when `target` is there; it is never replaced."""
+    """Rename a file. Raises FileExistsError when `target` exists: it is never replaced.
+
+    Where the system has no such rename (not Linux), a file made at the same moment may be.
+    """
     if _renamed(source, target, _RENAME_NOREPLACE):
         return
     if os.path.lexists(target):
@@ -31,7 +34,7 @@ def move(source: str, target: str) -> None:
 
 
 def _renamed(source: str | Path, target: str | Path, flags: int) -> bool:
-    """Whether the system did it; False where it knows no such rename."""
+    """Rename with the flags of Linux's renameat2; False where the system does not have it."""
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError, TypeError):  # TypeError: on Windows

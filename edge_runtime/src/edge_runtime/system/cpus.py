@@ -7,7 +7,7 @@ import os
 
 
 def available_cpus() -> int:
-    """The processors this process may use: its affinity, bounded by the cgroup's quota."""
+    """Count the processors of this process: its affinity, bounded by the cgroup's quota."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS or Windows

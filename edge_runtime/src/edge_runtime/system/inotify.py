@@ -1,4 +1,4 @@
-"""What the Linux kernel tells of the files in one folder, as it happens."""
+"""Events of the files in one folder, from the Linux kernel (inotify)."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _AT_ONCE = 1 << 16  # bytes of events
 
 
 class Event(NamedTuple):
-    """What happened to a file of the folder."""
+    """An event of a file in the folder, or of the folder."""
 
     what: What
-    """`whole`: a writer closed it, or it was moved in. `new`: it is there, perhaps with nothing
-    in it yet. `gone`: deleted or moved out. `missed`: more happened than the kernel keeps, look
-    for yourself. `ended`: the folder itself was deleted, moved or unmounted."""
+    """`whole`: a writer closed the file, or it was moved in. `new`: it was made, perhaps with
+    nothing in it yet. `gone`: deleted or moved out. `missed`: more events than the kernel keeps,
+    so the folder must be listed. `ended`: the folder itself was deleted, moved or unmounted."""
     name: str
-    """Within the folder; empty for `missed` and `ended`."""
+    """The file's name in the folder; empty for `missed` and `ended`."""
 
 
 class Inotify:
-    """A folder that the kernel watches; changes made by other machines are not seen by it."""
+    """Watches a folder through the kernel, which does not see changes made by other machines."""
 
     def __init__(self, folder: str) -> None:
-        """Raises OSError where there is no such thing, or no more of it."""
+        """Raises OSError where the system has no inotify, or allows no more watches."""
         try:
             libc = ctypes.CDLL(None, use_errno=True)
             self._handle: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -58,13 +58,13 @@ class Inotify:
             raise OSError(number, os.strerror(number), folder)
 
     def fileno(self) -> int:
-        """What becomes readable when something happened."""
+        """The descriptor that becomes readable with an event, for `select`."""
         return self._handle
 
     def read(self) -> Iterator[Event]:
-        """What happened since the last call; it does not wait. Folders in the folder are left out.
+        """Yield the events since the last call, without waiting; those of subfolders are left out.
 
-        At most what the kernel has now, so that it ends however fast files arrive.
+        Reads the kernel's queue once, so that it ends however fast files arrive.
         """
         try:
             data = os.read(self._handle, _AT_ONCE)
@@ -81,7 +81,7 @@ class Inotify:
                     break
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

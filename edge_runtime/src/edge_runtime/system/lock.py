@@ -1,4 +1,4 @@
-"""One process at a time: a lock that ends with the process, however that ends."""
+"""A lock on a file or folder, which the system releases when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ _PAUSE = 0.05  # seconds
 
 
 def lock(handle: int, patience: float = 0.0) -> bool:
-    """Lock an open file or folder; False if another process has it locked, also after `patience`
-    seconds: a process that was killed may have left others that end a moment later.
+    """Lock an open file or folder for this process; return False if another one has locked it.
 
-    Where there are no such locks (Windows, some file systems), nothing is locked and it is True.
+    patience: seconds to wait for the other one. A run that was killed may have left processes
+    that hold its lock until they end, a moment later.
+
+    Where there are no such locks (Windows, some file systems), returns True and locks nothing.
     """
     if sys.platform == "win32":
         return True

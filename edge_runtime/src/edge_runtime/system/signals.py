@@ -1,4 +1,4 @@
-"""Signals that wait until what is begun is ended."""
+"""Signals that are noted or held, so that a step that has begun is finished first."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 
-class Ending:
-    """SIGTERM and SIGINT as something to look at: what is begun is ended first."""
+class StopSignals:
+    """Notes SIGTERM and SIGINT, instead of letting them end the process in the middle of a step.
+
+    Use it as a context in the main thread; a loop looks at `received` between its steps, and
+    gives the object to `select` to be woken by a signal.
+    """
 
     def __init__(self) -> None:
-        self.signal: int | None = None
+        self.received: int | None = None
 
-    def __enter__(self) -> Ending:
+    def __enter__(self) -> StopSignals:
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(self._waker, False)
@@ -28,14 +32,14 @@ class Ending:
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
+        self.received = number
 
     def fileno(self) -> int:
-        """What becomes readable with a signal."""
+        """The descriptor that becomes readable with a signal, for `select`."""
         return self._woken
 
     def drain(self) -> None:
-        """Forget what made it readable; `signal` stays."""
+        """Make the descriptor unreadable again; `received` stays."""
         with suppress(BlockingIOError):
             os.read(self._woken, 64)
 
@@ -49,7 +53,7 @@ class Ending:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until this ends, and does not reach a process that is started in here.
+    """Hold Ctrl-C back until this context ends, also from a process that is started in it.
 
     An interrupt in the middle of an import may be lost, or leave warnings behind.
     """

@@ -1,5 +1,5 @@
-"""Processes that work through chunks of paths: the answers come in order, and the death of a
-process costs one path at most.
+"""Worker processes for chunks of paths: answers come in order, and a process that dies costs one
+path at most.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import EdgeRuntimeError
+from .signals import interrupts_held
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-from .signals import interrupts_held
 
 T = TypeVar("T")
 
-_IN_FLIGHT = 4  # chunks a worker, with those done that wait for an earlier one
+_IN_FLIGHT = 4  # chunks for each worker, with those answered that wait for an earlier one
 _WORTH_FORKING = 64
 _WORTH_SPAWNING = 512
 
@@ -31,26 +31,30 @@ _WORTH_SPAWNING = 512
 @dataclass(eq=False)
 class _Chunk(Generic[T]):
     paths: list[str]
-    again: bool = False  # a process died on it before
-    answer: list[T] = field(default_factory=list)  # one, once it is there
+    retried: bool = False  # after a process died on it
+    answer: list[T] = field(default_factory=list)  # one item, once there is an answer
 
 
 def work_in_order(
     start: Callable[[], Callable[[list[str]], T]],
     chunks: Iterable[list[str]],
     workers: int,
-    lost: Callable[[str, str], T],
+    crashed: Callable[[str, str], T],
 ) -> Generator[T, None, None]:
-    """Yield what the work makes of each chunk, in their order; a few chunks are in memory.
+    """Let worker processes work on the chunks, and yield the answers in the order of the chunks.
 
-    Each process calls `start` once, and what that returns on one chunk after another. When a
-    process dies (its decoder crashed, the system was out of memory), another takes its place
-    and the paths of its chunk are tried again, one by one; one that then ends a process again
-    is answered with `lost(path, reason)`. All that passes between processes must be picklable.
-    An empty chunk says that no more are there before the next answer was taken.
+    start: called once in each process. The function that it returns is called with one chunk
+        after another, and returns the answer. All that passes between processes is pickled.
+    chunks: read as workers become free; at most `4 * workers` are in memory. An empty chunk means
+        "nothing more for now": the next chunk is asked for once the next answer has been taken.
+    crashed: makes the answer for a path that cannot be worked on, from the path and the reason.
 
-    Raises what `start` or the work raised, and EdgeRuntimeError when more processes die before
-    they can begin than there are.
+    When a process dies (its decoder crashed, the system was out of memory), another takes its
+    place, and the paths of its chunk are tried again one by one. The path on which a process dies
+    for the second time is answered by `crashed`.
+
+    Raises what `start` or its function raised, and EdgeRuntimeError when more processes than
+    `workers` die before they have started.
     """
     with interrupts_held():
         import multiprocessing  # a tenth of the time that one image takes
@@ -60,38 +64,38 @@ def work_in_order(
     source = iter(chunks)
     pending: list[_Chunk[T]] = []  # in the order of the answers
     todo: deque[_Chunk[T]] = deque()
-    crew: list[_Worker[T]] = []
-    stillborn = 0
+    team: list[_Worker[T]] = []
+    died_starting = 0
     try:
-        crew.extend(_Worker(context, start) for _ in range(workers))
+        team.extend(_Worker(context, start) for _ in range(workers))
         while True:
             while len(pending) < workers * _IN_FLIGHT and (paths := next(source, None)):
                 pending.append(_Chunk(paths))
                 todo.append(pending[-1])
             if not pending:
                 return
-            for worker in crew:
+            for worker in team:
                 if worker.idle and todo:
                     worker.give(todo.popleft())
             if pending[0].answer:
                 yield pending.pop(0).answer[0]
                 continue
-            heard = wait([worker.answers for worker in crew])
-            for place, worker in enumerate(crew):
+            heard = wait([worker.answers for worker in team])
+            for place, worker in enumerate(team):
                 if worker.answers not in heard or worker.listen():
                     continue
                 reason = worker.end()
-                stillborn += not worker.ready
-                if stillborn > workers:
+                died_starting += not worker.ready
+                if died_starting > workers:
                     raise EdgeRuntimeError(
                         f"processes end before they can begin: {reason}"
                         + ("; --workers 1 needs none" if workers > 1 else "")
                     )
-                crew[place] = _Worker(context, start)
+                team[place] = _Worker(context, start)
                 if worker.chunk:
-                    _try_again(worker.chunk, pending, todo, lost, reason)
+                    _try_again(worker.chunk, pending, todo, crashed, reason)
     finally:
-        for worker in crew:
+        for worker in team:
             worker.end()
 
 
@@ -99,25 +103,26 @@ def _try_again(
     chunk: _Chunk[T],
     pending: list[_Chunk[T]],
     todo: deque[_Chunk[T]],
-    lost: Callable[[str, str], T],
+    crashed: Callable[[str, str], T],
     reason: str,
 ) -> None:
-    if chunk.again:
-        chunk.answer.append(lost(chunk.paths[0], reason))
+    """Put each path of a chunk on which a process died into a chunk of its own, next in turn."""
+    if chunk.retried:
+        chunk.answer.append(crashed(chunk.paths[0], reason))
         return
-    single: list[_Chunk[T]] = [_Chunk([path], again=True) for path in chunk.paths]
+    single: list[_Chunk[T]] = [_Chunk([path], retried=True) for path in chunk.paths]
     place = pending.index(chunk)
     pending[place : place + 1] = single
     todo.extendleft(reversed(single))
 
 
 class _Worker(Generic[T]):
-    """A process, what it is doing, and the lines to and from it."""
+    """A process, the chunk that it works on, and the pipes to and from it."""
 
     def __init__(self, context: Any, start: Callable[[], Callable[[list[str]], T]]) -> None:
         self.chunk: _Chunk[T] | None = None
         self.ready = False
-        # Two pipes rather than one pair of sockets: what opens no socket is seen to open none.
+        # Two pipes, not a pair of sockets: so a trace shows that this package opens no socket.
         tasks, self._tasks = context.Pipe(duplex=False)
         self.answers, answers = context.Pipe(duplex=False)
         self._process = context.Process(
@@ -134,11 +139,14 @@ class _Worker(Generic[T]):
 
     def give(self, chunk: _Chunk[T]) -> None:
         self.chunk = chunk
-        with suppress(OSError):  # it has just died, as listening will tell
+        with suppress(OSError):  # it has just died; listen() finds that
             self._tasks.send(chunk.paths)
 
     def listen(self) -> bool:
-        """Take what it has to say; False if it is dead."""
+        """Receive an answer, or that the process has started; return False if it is dead.
+
+        Raises what was raised in the process.
+        """
         try:
             error, answer = self.answers.recv()
         except (EOFError, OSError):
@@ -152,7 +160,7 @@ class _Worker(Generic[T]):
         return True
 
     def end(self) -> str:
-        """End it if it is still there; returns how it ended."""
+        """End the process if it is still there; return how it ended."""
         self._tasks.close()
         self.answers.close()
         self._process.terminate()
@@ -167,9 +175,10 @@ def _serve(
     theirs: tuple[Connection, Connection],
     start: Callable[[], Callable[[list[str]], T]],
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches all; the parent ends its workers
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent may have its own answer to it
-    for end in theirs:  # else this process would keep its own pipes open when the parent is gone
+    """Answer chunks until the parent is gone; runs in the worker's process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler was inherited
+    for end in theirs:  # inherited; open here, they would hide that the parent is gone
         end.close()
     with suppress(EOFError, OSError):  # the parent is gone
         error, work = _outcome(start)
@@ -186,15 +195,18 @@ def _outcome(do: Callable[[], T]) -> tuple[Exception | None, T | None]:
 
 
 def chunked(paths: Iterable[str], size: int) -> Iterator[list[str]]:
-    """The paths in lists of `size`, the last one shorter."""
+    """Yield the paths in lists of `size`, the last one shorter."""
     rest = iter(paths)
     while chunk := list(islice(rest, size)):
         yield chunk
 
 
 def shared_out(paths: Iterable[str], size: int, workers: int) -> Iterator[list[str]]:
-    """The paths in lists of `size`, towards their end in ever shorter ones, so that no process has
-    long to work when the others have nothing left.
+    """Yield the paths in lists of `size`, and of ever fewer towards the end, so that the workers
+    finish at about the same time.
+
+    A list holds 1 / (2 * workers) of the paths that are left, as in guided self-scheduling
+    (Polychronopoulos and Kuck, 1987), which takes 1 / workers.
     """
     rest = iter(paths)
     ahead = deque(islice(rest, _IN_FLIGHT * workers * size))
@@ -205,11 +217,11 @@ def shared_out(paths: Iterable[str], size: int, workers: int) -> Iterator[list[s
 
 
 def worth_workers() -> int:
-    """The number of files from which on processes of their own take no longer to read them."""
+    """The number of files from which worker processes are quicker, with their start counted."""
     return _WORTH_FORKING if _may_fork() else _WORTH_SPAWNING
 
 
 def _may_fork() -> bool:
-    """Forking is quick, and safe while nothing that runs threads of its own has been loaded."""
+    """Tell if processes can be forked: quick, and safe while no library with threads is loaded."""
     bare = "numpy" not in sys.modules and threading.active_count() == 1
     return bare and sys.platform == "linux"

@@ -1,8 +1,9 @@
-"""A folder that is read for as long as it lasts: each file that arrives is classified once.
+"""Watching a folder: each file that arrives is classified once, until a signal ends the watch.
 
-The model runs in a process of its own, so that a file that crashes a decoder costs no more than
-itself; this process loads nothing heavy. Rows are written a chunk at a time. Where a run begins,
-the rows that are there say what was read before; see `sorting` for files that move.
+The model runs in a process of its own (`model_process`), so that a file that crashes a decoder
+costs one row, and this process loads neither numpy nor onnxruntime. Rows are written a chunk at a
+time. After a restart, the rows of the output tell which files have been classified. Where files are
+moved (`sorting`), those that are still in the folder have not, but for the moves in the journal.
 """
 
 from __future__ import annotations
@@ -19,27 +20,27 @@ from ..errors import EdgeRuntimeError, OutputError
 from ..inputs.files import MAX_PIXELS
 from ..inputs.formats import ENDINGS
 from ..output.file import RowFile, open_output
-from ..output.formats import Row, Sink, written
-from ..system.signals import Ending
+from ..output.formats import Row, RowFormat, written
+from ..system.signals import StopSignals
 from .arrivals import Arrivals, stamp_of
-from .reader import Reader
+from .model_process import ModelProcess
 from .sorting import Move, Sorter, target_of
 
 BATCH_SIZE = 64
 LOOK_SECONDS = 2.0
-"""How often the model's files are looked at; new ones are tried when two looks saw them alike."""
+"""How often the model's files are looked at; a changed model is loaded when two looks in a row
+found the same files."""
 
-_PATIENCE = 5.0  # seconds, for the processes of a run that was killed to end
+_PATIENCE = 5.0  # seconds, in which the processes of a run that was killed end
 
 
 @dataclass
-class Tally:
-    """What a watch has done."""
+class Summary:
+    """The files that a watch has classified, and the signal that ended it."""
 
     files: int = 0
     failed: int = 0
     signal: int | None = None
-    """What it was ended by."""
 
 
 def watch(
@@ -48,24 +49,25 @@ def watch(
     *,
     output: str | None,
     sort_into: Path | None,
-    sink: Sink,
+    row_format: RowFormat,
     reads: str = "image",
     poll: float | None = None,
     max_pixels: int = MAX_PIXELS,
     say: Callable[[str], object],
-) -> Tally:
+) -> Summary:
     """Classify the files of `folder` as they arrive, until SIGTERM or SIGINT.
 
-    arguments: of the Classifier. output: the file to which rows are appended. sort_into: where
-    each file is moved into a folder of its label. One of the two must be there. reads: what the
-    model reads, a key of ENDINGS. poll: see Arrivals. say: told in a line what a person should
-    know.
+    arguments: of the Classifier; `model` is a Path.
+    output: the file to which rows are appended. sort_into: the folder in which each file is moved
+        into a folder of its label. One of the two must be given.
+    row_format: of the output. reads: the kind of files, a key of ENDINGS. poll: see Arrivals.
+    say: called with each line for a person.
 
-    Raises EdgeRuntimeError or one of its children, and OSError where rows cannot be written or
-    files not be moved; the next run goes on from there.
+    Raises EdgeRuntimeError or one of its children, and OSError when a row cannot be written or a
+    file cannot be moved; the next run goes on from there.
     """
-    with Ending() as ending, ExitStack() as held:
-        watching = _Watch(folder, arguments, sink, max_pixels, say, ending)
+    with StopSignals() as stop, ExitStack() as held:
+        watching = _Watch(folder, arguments, row_format, max_pixels, say, stop)
         held.callback(watching.close)
         if sort_into is not None:
             watching.sorter = Sorter(folder, sort_into, _PATIENCE)
@@ -75,10 +77,10 @@ def watch(
             watching.stream = held.enter_context(open_output(output, keep=True, patience=_PATIENCE))
             watching.go_on()
         say(f"watching {folder} ({watching.arrivals.how})")
-        while ending.signal is None:
+        while stop.received is None:
             watching.step()
-        watching.tally.signal = ending.signal
-        return watching.tally
+        watching.summary.signal = stop.received
+        return watching.summary
 
 
 class _Watch:
@@ -90,33 +92,33 @@ class _Watch:
         self,
         folder: str,
         arguments: dict[str, Any],
-        sink: Sink,
+        row_format: RowFormat,
         max_pixels: int,
         say: Callable[[str], object],
-        ending: Ending,
+        stop: StopSignals,
     ) -> None:
-        self.tally = Tally()
+        self.summary = Summary()
         self._folder = folder
         self._arguments = arguments
-        self._sink = sink
+        self._row_format = row_format
         self._max_pixels = max_pixels
         self._say = say
-        self._ending = ending
-        self._model = self._seen = _stamp_of_model(arguments["model"])
+        self._stop = stop
+        self._model_stamp = self._seen_stamp = _stamp_of_model(arguments["model"])
         self._next_look = time.monotonic() + LOOK_SECONDS
-        self._reader = Reader(arguments, max_pixels)
+        self._process = ModelProcess(arguments, max_pixels)
 
     def close(self) -> None:
-        self._reader.close()
+        self._process.close()
 
     def go_on(self) -> None:
-        """Take up an earlier run's output where it ends, and finish the moves of its last rows."""
+        """Go on behind the rows of an earlier run, and finish the moves of its last rows."""
         assert self.stream
-        journal = self.sorter and self.sorter.intended()
-        place = 0
-        rows_of_moves = []
+        journal = self.sorter and self.sorter.read_journal()
+        place = 0  # the bytes of the output up to here
+        moved = []  # the names in the rows that the journal is about
 
-        def paths(rows: Iterator[Row]) -> Iterator[str]:
+        def names_in(rows: Iterator[Row]) -> Iterator[str]:
             nonlocal place
             start = os.path.join(written(self._folder), "")
             for number, row in enumerate(rows, 1):
@@ -128,47 +130,47 @@ class _Watch:
                     )
                 name = row.path[len(start) :]
                 if journal and place >= journal.offset:
-                    rows_of_moves.append(name)
+                    moved.append(name)
                 place += len(row.bytes)
                 yield name
 
         with open(os.dup(self.stream.fileno()), "rb") as earlier:
-            place = self._sink.read_header(earlier, str(self.stream.name))
-            names = paths(self._sink.read_rows(earlier))
+            place = self._row_format.read_header(earlier, str(self.stream.name))
+            names = names_in(self._row_format.read_rows(earlier))
             if self.sorter is None:
-                self.arrivals.leave_out(names)
-            else:  # what is in the folder has no row yet, but for the moves that were intended
+                self.arrivals.mark_read_earlier(names)
+            else:  # files with a row have left the folder, but for the moves in the journal
                 for _ in names:
                     pass
             earlier.seek(place)
-            _refuse_more_than_a_torn_row(earlier.read(), str(self.stream.name), place)
+            _check_torn_row(earlier.read(), str(self.stream.name), place)
         self.stream.seek(place)
         self.stream.truncate()
         if not place:
-            self.stream.write(self._sink.header())
+            self.stream.write(self._row_format.header())
         if self.sorter and journal:
-            for name, move in zip(rows_of_moves, journal.moves, strict=False):
+            for name, move in zip(moved, journal.moves, strict=False):
                 if name == written(move.name):
                     self.sorter.move(move)
 
     def step(self) -> None:
-        """Wait for files or a signal, mind the model, and read one chunk of what is there."""
+        """Wait for files or a signal, look at the model if it is time, and classify one chunk."""
         left = max(0.0, self._next_look - time.monotonic())
-        self.arrivals.wait(self._ending.fileno(), left)
-        self._ending.drain()
+        self.arrivals.wait(self._stop.fileno(), left)
+        self._stop.drain()
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_SECONDS
             self._look_at_model()
-        if self._ending.signal is None:
-            self._read(self.arrivals.take(BATCH_SIZE))
+        if self._stop.received is None:
+            self._classify(self.arrivals.pop(BATCH_SIZE))
 
-    def _read(self, names: list[str]) -> None:
+    def _classify(self, names: list[str]) -> None:
         stamps = {}
         for name in names:
             if stamp := stamp_of(self._path(name)):
                 stamps[name] = stamp
-        results = self._reader.read([self._path(name) for name in stamps])
-        # What was deleted before it could be read was never here.
+        results = self._process.classify([self._path(name) for name in stamps])
+        # A file that was deleted before it could be read gets no row.
         found = [
             (Move(name, stamp, target_of(result)), result)
             for (name, stamp), result in zip(stamps.items(), results, strict=True)
@@ -179,42 +181,42 @@ class _Watch:
         moves = [move for move, _ in found]
         if self.stream:
             if self.sorter:
-                self.sorter.intend(self.stream.tell(), moves)
-            self.stream.write(self._sink.rows(result for _, result in found))
+                self.sorter.write_journal(self.stream.tell(), moves)
+            self.stream.write(self._row_format.rows(result for _, result in found))
             if self.sorter:
                 os.fsync(self.stream.fileno())
         for move in moves:
             if self.sorter is None:
-                self.arrivals.done(move.name, move.stamp)
+                self.arrivals.mark_read(move.name, move.stamp)
             else:
                 self.sorter.move(move)
-        self.tally.files += len(found)
-        self.tally.failed += sum(result.status != "ok" for _, result in found)
+        self.summary.files += len(found)
+        self.summary.failed += sum(result.status != "ok" for _, result in found)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
 
     def _look_at_model(self) -> None:
-        """Take up a model that has changed, once it has stopped changing and passes its checks."""
+        """Use a model that has changed, once its files are stable and it passes its checks."""
         path = self._arguments["model"]
         now = _stamp_of_model(path)
-        settled, self._seen = now == self._seen, now
-        if now == self._model or not settled:
+        stable, self._seen_stamp = now == self._seen_stamp, now
+        if now == self._model_stamp or not stable:
             return
-        self._model = now
+        self._model_stamp = now
         try:
-            reader = Reader(self._arguments, self._max_pixels)
+            process = ModelProcess(self._arguments, self._max_pixels)
         except EdgeRuntimeError as error:
             where = "" if str(error).startswith(str(path)) else f"{path}: "
             self._say(f"{where}{error}; the model from before goes on")
             return
-        self._reader.close()
-        self._reader = reader
+        self._process.close()
+        self._process = process
         self._say(f"{path} has changed, passes its checks and is used from here on")
 
 
 def _stamp_of_model(path: Path) -> tuple[object, ...]:
-    """What tells one state of a model's files from another."""
+    """The names, inodes, sizes and times of a model's files, which tell if it has changed."""
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         stats = [os.stat(file) for file in files]
@@ -225,8 +227,8 @@ def _stamp_of_model(path: Path) -> tuple[object, ...]:
     )
 
 
-def _refuse_more_than_a_torn_row(rest: bytes, name: str, place: int) -> None:
-    """A row that a crash has torn may be cut off, but not what somebody wrote there."""
+def _check_torn_row(rest: bytes, name: str, place: int) -> None:
+    """Raise OutputError if more than a torn row follows the rows: a person may have written it."""
     if b"\n" in rest.strip(b"\0"):
         raise OutputError(
             f"{name}: what stands from byte {place} on ({rest[:40]!r}) is no row of this program;"

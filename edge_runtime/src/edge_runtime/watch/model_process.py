@@ -1,4 +1,4 @@
-"""The process that reads files with a proved model."""
+"""The process that runs the model of a watch."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from ..inference.results import Result
 from ..system.workers import work_in_order
 
 
-class Reader:
-    """A process that has proved a model and reads files with it."""
+class ModelProcess:
+    """A process that has checked and loaded a model, and classifies files with it."""
 
     def __init__(self, arguments: dict[str, Any], max_pixels: int) -> None:
-        """arguments: of the Classifier. Raises BundleError when the model fails its hashes or its
-        golden vectors, EdgeRuntimeError when there can be no process.
+        """Start the process, and wait until it has checked and loaded the model.
+
+        arguments: of the Classifier; `model` is a Path. Raises BundleError when the model fails
+        its hashes or its golden vectors, EdgeRuntimeError when no process can be started.
         """
         self._todo: list[str] = []
         self._answers = work_in_order(
-            partial(_start, arguments, max_pixels), self._chunks(), 1, _lost
+            partial(_start, arguments, max_pixels), self._chunks(), 1, _crashed
         )
-        self.read([os.devnull])  # an answer means that the model is there
+        self.classify([os.devnull])  # an answer means that the model is loaded
 
     def _chunks(self) -> Iterator[list[str]]:
-        while True:  # an empty chunk: nothing more before there is an answer
+        while True:  # empty chunk: nothing more until the answer has been taken
             chunk, self._todo = self._todo, []
             yield chunk
 
-    def read(self, paths: list[str]) -> list[Result]:
-        """One Result for each, in their order."""
+    def classify(self, paths: list[str]) -> list[Result]:
+        """One Result for each path, in their order."""
         self._todo = paths
         results: list[Result] = []
         while len(results) < len(paths):
@@ -53,5 +55,5 @@ def _start(arguments: dict[str, Any], max_pixels: int) -> Callable[[list[str]], 
     return classify
 
 
-def _lost(path: str, reason: str) -> list[Result]:
+def _crashed(path: str, reason: str) -> list[Result]:
     return [Result.crashed(path, reason)]

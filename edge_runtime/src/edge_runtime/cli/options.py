@@ -1,0 +1,67 @@
+"""The options that several commands share, and the reading of the model they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .exits import printable
+
+if TYPE_CHECKING:
+    from ..bundle.spec import ModelSpec
+
+bundle_argument = click.argument("bundle", required=False, type=click.Path(path_type=Path))
+key_option = click.option(
+    "--key",
+    metavar="PUBLIC.pem",
+    type=click.Path(path_type=Path),
+    help="The Ed25519 key that must have signed the bundle.",
+)
+model_option = click.option("--model", metavar="BUNDLE|FILE.onnx", help="The model to run.")
+min_score_option = click.option(
+    "--min-score",
+    metavar="S",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Below this probability the label is 'unknown'.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="Which of the bundle's models.",
+)
+max_pixels_option = click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(1, 178_000_000),
+    show_default="64000000",
+    help="Larger images are 'too_large'; so are sounds of more samples.",
+)
+
+
+def read_spec(arguments: dict[str, Any]) -> ModelSpec:
+    """Read the model's labels and input, before anything is written.
+
+    arguments: of the Classifier; `model` is a Path. Raises BundleError, also when the file's hash
+    is not the manifest's.
+    """
+    if arguments["model"].is_dir():
+        from ..bundle.manifest import read_model
+
+        return read_model(arguments["model"], arguments["precision"])[0].spec
+    from ..inference.classifier import Classifier
+
+    return Classifier(**arguments).spec
+
+
+def check_signature(bundle: Path, key: Path) -> None:
+    """Check that `key` has signed the bundle, and say so. Raises BundleError."""
+    from ..bundle.signature import verify
+
+    verify(bundle, key)
+    click.echo(printable(f"signed with the key of {key}"))

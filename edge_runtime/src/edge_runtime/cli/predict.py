@@ -1,0 +1,245 @@
+"""`edge-runtime predict`: files and folders of them are classified, a row for each file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import click
+
+from .exits import (
+    EXIT_GATE,
+    EXIT_SOME_FAILED,
+    errors_as_exits,
+    interruptible,
+    mute_libraries,
+    stop,
+)
+from .options import (
+    max_pixels_option,
+    min_score_option,
+    model_option,
+    precision_option,
+    read_spec,
+)
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from ..distributed.job import ShardFormat
+    from ..inference.classifier import Precision
+    from ..output.formats import FormatName
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@model_option
+@click.option("-o", "--output", metavar="FILE|-", default="-", help="Where the rows go.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "jsonl", "parquet"]),
+    help="Default: by the ending of FILE, else csv (parquet with Ray).",
+)
+@click.option("--recursive/--no-recursive", default=True, help="Enter folders inside folders.")
+@click.option("--all-files", is_flag=True, help="In folders, take files of every ending.")
+@click.option(
+    "--top-k",
+    metavar="K",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Labels in a row.",
+)
+@min_score_option
+@click.option(
+    "--batch-size",
+    metavar="B",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Images in one call of the model.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Processes. Default: one for each processor allowed.",
+)
+@click.option(
+    "--threads",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="onnxruntime's threads in a process.",
+)
+@precision_option
+@max_pixels_option
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="With ray, PATH may be a URI (s3://...), FILE is a folder or URI of parts.",
+)
+@click.option("--address", metavar="HOST:PORT", help="The Ray cluster. Default: this machine.")
+@click.option("--resume", is_flag=True, help="Go on after the rows that FILE already holds.")
+@click.option(
+    "--max-failure-rate",
+    metavar="R",
+    type=click.FloatRange(0, 1),
+    help="Exit status 4 if more than this share of the files fails.",
+)
+@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+def predict(
+    paths: tuple[str, ...],
+    model: str | None,
+    output: str,
+    format_: ShardFormat | None,
+    recursive: bool,
+    all_files: bool,
+    top_k: int,
+    min_score: float,
+    batch_size: int,
+    workers: int | None,
+    threads: int,
+    precision: Precision,
+    max_pixels: int | None,
+    engine: str,
+    address: str | None,
+    resume: bool,
+    max_failure_rate: float | None,
+    quiet: bool,
+) -> None:
+    """Classify files and folders of them, one row for each file.
+
+    PATH is an image (for a model of sounds a WAV file, for one of series an NPY
+    file), a folder, or - to read file names from standard input. Rows come in
+    the order of the inputs; folders are walked in sorted order.
+    """
+    if resume and output == "-":
+        raise click.UsageError("--resume needs -o FILE, the output to go on with")
+    _check_engine(engine, address, output, format_, paths)
+    with errors_as_exits(
+        interrupted="interrupted" if output == "-" else "interrupted; --resume goes on from here"
+    ):
+        from ..bundle.manifest import BUILT_IN
+        from ..inputs.files import MAX_PIXELS
+        from ..inputs.formats import ENDINGS, PLURALS
+        from ..inputs.walk import walk
+        from ..output.formats import RowFormat
+        from ..output.rows import RowMaker, rows_in_order, write_rows
+        from ..system.cpus import available_cpus
+
+        mute_libraries()
+        arguments = {
+            "model": BUILT_IN if model is None else Path(model),
+            "precision": precision,
+            "top_k": top_k,
+            "min_score": min_score,
+            "threads": threads,
+        }
+        spec = read_spec(arguments)
+        reads = spec.preprocessing.reads
+        progress = Progress(quiet, reads, PLURALS[reads])
+        format_ = format_ or _format_of(output, "csv" if engine == "local" else "parquet")
+        top_k = min(top_k, len(spec.labels))
+        if engine == "ray":
+            from .predict_on_ray import predict_on_ray
+
+            job = {
+                "arguments": arguments | {"top_k": top_k},
+                "recursive": recursive,
+                "all_files": all_files,
+                "batch_size": batch_size,
+                "max_pixels": max_pixels or MAX_PIXELS,
+                "resume": resume,
+                "reads": reads,
+            }
+            predict_on_ray(paths, output, format_, job, workers, address, progress)
+        else:
+            row_format = RowFormat(cast("FormatName", format_), top_k)
+            maker = RowMaker(arguments, row_format, max_pixels or MAX_PIXELS)
+            files = walk(
+                _with_names_from_stdin(paths),
+                recursive=recursive,
+                all_files=all_files,
+                endings=ENDINGS[reads],
+                passed_over=progress.pass_over,
+            )
+            with _open_output(output, resume) as stream:
+                if resume:
+                    from ..output.resume import skip_earlier_rows
+
+                    progress.count_earlier(
+                        skip_earlier_rows(stream, output, maker, spec.labels, files)
+                    )
+                earlier = resume and bool(stream.tell())
+                chunks = rows_in_order(maker, files, batch_size, workers or available_cpus())
+                try:
+                    header = b"" if earlier else row_format.header()
+                    replace = not earlier and output != "-"
+                    write_rows(stream, header, progress.count(chunks), replace=replace)
+                except KeyboardInterrupt:
+                    progress.finish()
+                    raise
+        progress.finish()
+    if max_failure_rate is not None and progress.failed > max_failure_rate * progress.total:
+        stop(
+            EXIT_GATE,
+            f"{progress.failed} of {progress.total} files failed, more than the share of"
+            f" {max_failure_rate:g} that --max-failure-rate allows",
+        )
+    if progress.failed:
+        sys.exit(EXIT_SOME_FAILED)
+
+
+def _check_engine(
+    engine: str, address: str | None, output: str, format_: str | None, paths: Iterable[str]
+) -> None:
+    """Refuse the options of the other engine, by name."""
+    if engine == "local":
+        if address is not None:
+            raise click.UsageError("--address needs --engine ray")
+        if format_ == "parquet":
+            raise click.UsageError("--format parquet needs --engine ray")
+    elif output == "-":
+        raise click.UsageError("--engine ray needs -o OUT, a folder or URI for the parts")
+    elif "-" in paths:
+        raise click.UsageError("--engine ray reads no file names from standard input")
+
+
+def _format_of(output: str, otherwise: ShardFormat) -> ShardFormat:
+    if output.endswith(".jsonl"):
+        return "jsonl"
+    return "csv" if output.endswith(".csv") else otherwise
+
+
+def _with_names_from_stdin(paths: Iterable[str]) -> Iterator[str]:
+    """The paths, with the lines of standard input in the place of each `-`."""
+    for path in paths:
+        if path == "-":
+            for line in sys.stdin.buffer:
+                if name := line.rstrip(b"\r\n"):
+                    yield os.fsdecode(name)
+        else:
+            yield path
+
+
+@contextmanager
+def _open_output(output: str, resume: bool) -> Iterator[BinaryIO]:
+    """Open the file or standard output; Ctrl-C raises KeyboardInterrupt while it is open."""
+    if output == "-":
+        if sys.stdout is None:
+            stop(EXIT_SOME_FAILED, "standard output is closed; give -o FILE")
+        with interruptible():
+            yield sys.stdout.buffer
+        return
+    from ..output.file import open_output
+
+    with open_output(output, keep=resume) as stream, interruptible():
+        yield cast("BinaryIO", stream)

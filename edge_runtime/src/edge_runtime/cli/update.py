@@ -1,0 +1,30 @@
+"""`edge-runtime update`: a new bundle in the place of an old one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .exits import errors_as_exits, printable
+from .options import check_signature, key_option
+
+
+@click.command()
+@click.argument("new_bundle", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@key_option
+def update(new_bundle: Path, target: Path, key: Path | None) -> None:
+    """Switch the bundle TARGET to a copy of NEW_BUNDLE.
+
+    The hashes and the golden vectors of NEW_BUNDLE are checked first. The old
+    bundle is kept as TARGET.old. At every moment TARGET is the one or the other.
+    """
+    with errors_as_exits():
+        from ..deployment.update import update as switch
+
+        if key is not None:
+            check_signature(new_bundle, key)
+        old = switch(new_bundle, target)
+        kept = f"; the old bundle is kept as {old}" if old else ""
+        click.echo(printable(f"{target} is {new_bundle} now{kept}"))

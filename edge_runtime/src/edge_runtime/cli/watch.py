@@ -1,0 +1,97 @@
+"""`edge-runtime watch`: the files of a folder are classified as they arrive."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .exits import errors_as_exits, mute_libraries, printable
+from .options import (
+    max_pixels_option,
+    min_score_option,
+    model_option,
+    precision_option,
+    read_spec,
+)
+from .progress import counted
+
+if TYPE_CHECKING:
+    from ..inference.classifier import Precision
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+@click.option("-o", "--output", metavar="FILE", help="Append a row for each file: CSV or JSONL.")
+@click.option(
+    "--sort-into",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Move each file into a folder of its label in DIR.",
+)
+@model_option
+@min_score_option
+@precision_option
+@max_pixels_option
+@click.option(
+    "--poll",
+    metavar="SECONDS",
+    type=click.FloatRange(0.1),
+    help="Look at DIR so often: for network folders, whose changes the kernel does not tell.",
+)
+def watch(
+    folder: str,
+    output: str | None,
+    sort_into: Path | None,
+    model: str | None,
+    min_score: float,
+    precision: Precision,
+    max_pixels: int | None,
+    poll: float | None,
+) -> None:
+    """Classify the files of DIR as they arrive, for as long as it runs.
+
+    Give -o, --sort-into or both. A file is read once it is whole, and gets one row;
+    after a restart, or a crash, it goes on where it was. Files that fail are moved
+    into failed/STATUS. Hidden files, files with other endings and folders within
+    DIR are left alone. A model that is changed is checked and then used.
+
+    Exit status: 0 ended by SIGTERM, 130 by Ctrl-C, 1 when DIR is gone or a row
+    cannot be written; else as above.
+    """
+    if output is None and sort_into is None:
+        raise click.UsageError("give -o FILE, --sort-into DIR or both")
+    if output == "-":
+        raise click.UsageError("-o needs a file: its rows tell what was read before a restart")
+    with errors_as_exits():
+        from ..bundle.manifest import BUILT_IN
+        from ..inputs.files import MAX_PIXELS
+        from ..inputs.formats import PLURALS
+        from ..output.formats import RowFormat
+        from ..watch.loop import watch as watch_folder
+
+        mute_libraries()
+        arguments = {
+            "model": BUILT_IN if model is None else Path(model),
+            "precision": precision,
+            "min_score": min_score,
+        }
+        reads = read_spec(arguments).preprocessing.reads
+        summary = watch_folder(
+            os.path.normpath(folder),
+            arguments,
+            output=output,
+            sort_into=sort_into,
+            row_format=RowFormat("jsonl" if (output or "").endswith(".jsonl") else "csv"),
+            reads=reads,
+            poll=poll,
+            max_pixels=max_pixels or MAX_PIXELS,
+            say=lambda text: click.echo(printable(text), err=True),
+        )
+        failed = f", {summary.failed:,} failed" if summary.failed else ""
+        click.echo(counted(summary.files, reads, PLURALS[reads]) + failed, err=True)
+        if summary.signal == signal.SIGINT:
+            raise KeyboardInterrupt
