@@ -28,7 +28,7 @@ from edge_runtime.output.formats import RowFormat
 
 from ...conftest import Run
 from ...support.helpers import EXECUTABLE, GOLDEN, environment, png_claiming
-from ..cli.test_main import ODD_NAMES
+from ..cli.test_predict import ODD_NAMES
 
 pytest.importorskip("pyarrow", reason="needs edge-runtime[ray]")
 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of the tests" * 4}  # as the CLI does

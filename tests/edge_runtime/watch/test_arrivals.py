@@ -182,8 +182,8 @@ def test_files_that_are_gone_are_forgotten(
         path.unlink()
     clock.now += 100
     assert taken(arrivals, never) == []
-    assert not arrivals._done
-    assert not arrivals._waiting
+    assert not arrivals._read
+    assert not arrivals._changing
 
 
 @pytest.mark.parametrize("poll", [None, 0.5])

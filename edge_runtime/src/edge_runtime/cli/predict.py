@@ -26,7 +26,6 @@ from .options import (
     precision_option,
     read_spec,
 )
-from .progress import Progress
 
 if TYPE_CHECKING:
     from ..distributed.job import ShardFormat
@@ -134,6 +133,7 @@ def predict(
         from ..output.formats import RowFormat
         from ..output.rows import RowMaker, rows_in_order, write_rows
         from ..system.cpus import available_cpus
+        from .progress import Progress
 
         mute_libraries()
         arguments = {

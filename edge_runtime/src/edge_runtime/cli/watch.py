@@ -17,7 +17,6 @@ from .options import (
     precision_option,
     read_spec,
 )
-from .progress import counted
 
 if TYPE_CHECKING:
     from ..inference.classifier import Precision
@@ -72,6 +71,7 @@ def watch(
         from ..inputs.formats import PLURALS
         from ..output.formats import RowFormat
         from ..watch.loop import watch as watch_folder
+        from .progress import counted
 
         mute_libraries()
         arguments = {
