@@ -40,7 +40,7 @@ class Watch(threading.Thread):
         while not self.ended.wait(0.05):
             for folder in Path("/proc").glob("[0-9]*"):
                 try:
-                    if b"_PartMaker" not in (folder / "cmdline").read_bytes():
+                    if b"_ShardWorker" not in (folder / "cmdline").read_bytes():
                         continue
                     times = (folder / "stat").read_text().rpartition(")")[2].split()
                     status = (folder / "status").read_text()

@@ -31,7 +31,7 @@ from edge_runtime.distributed.job import (
     list_shards,
     model_files,
 )
-from edge_runtime.distributed.shards import make_shard, start_classifying
+from edge_runtime.distributed.shards import start_classifying, write_shard
 
 ARGUMENTS = {"precision": "fp32", "top_k": 1, "min_score": 0.0, "threads": 1}
 
@@ -52,7 +52,7 @@ def run_all(job: Job) -> list[ShardSummary]:
     begin(job)
     classify = start_classifying(job)
     shards = list(list_shards(job))
-    done = [make_shard(job, shard, classify) for shard in shards]
+    done = [write_shard(job, shard, classify) for shard in shards]
     finish(job, sum(bool(shard.paths) for shard in shards))
     return done
 

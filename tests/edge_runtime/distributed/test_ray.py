@@ -158,7 +158,7 @@ def test_a_killed_worker_costs_no_row_and_doubles_none(
     done: list[ShardSummary] = []
     for shard in run_on_ray(job, workers=2):
         if len(done) == 5:
-            victims = processes("MapWorker(MapBatches(_PartMaker))")
+            victims = processes("MapWorker(MapBatches(_ShardWorker))")
             assert victims
             os.kill(victims[0], signal.SIGKILL)
         done.append(shard)

@@ -42,7 +42,7 @@ with interrupts_held():
     from ..inference.batch import classify_chunk, own_classifier
     from ..inference.classifier import Classifier
     from .job import Job, Shard, ShardSummary, begin, check_node, finish, list_shards
-    from .shards import Classify, classify_anywhere, make_shard, start_classifying, table
+    from .shards import Classify, classify_anywhere, start_classifying, table, write_shard
 
 if TYPE_CHECKING:
     from ..inference.classifier import Precision
@@ -206,7 +206,7 @@ class _ShardWorker:
             if self._left_apart:
                 self._left_apart -= 1
                 classify = self._classify_apart
-            return shard.number, make_shard(self._job, shard, classify)
+            return shard.number, write_shard(self._job, shard, classify)
         except (EdgeRuntimeError, OSError) as error:
             return -1, error
 

@@ -68,7 +68,7 @@ def classify_anywhere(
         ]
 
 
-def make_shard(job: Job, shard: Shard, classify: Classify) -> ShardSummary:
+def write_shard(job: Job, shard: Shard, classify: Classify) -> ShardSummary:
     """Classify the files of a shard and write their rows, unless an earlier run wrote them.
 
     Raises OSError when they cannot be written, OutputError when the earlier rows are of other
