@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 import click
 
@@ -16,18 +15,36 @@ _COMMANDS = ("bench", "check", "demo", "info", "predict", "update", "watch")
 class _LazyGroup(click.Group):
     """A group whose commands are imported when they run or are listed.
 
-    The pattern is the one of click's documentation ("Lazily Loading Subcommands"). The command
-    `predict` is the function of that name in the module of that name beside this one.
+    It is the pattern of click's documentation ("Lazily Loading Subcommands").
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        # For a name that is none, click suggests those of self.commands.
+        # For an unknown name, click suggests similar ones of self.commands.
         for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:
-            self.commands[name] = getattr(import_module(f".{name}", __package__), name)
+            self.commands[name] = _imported(name)
         return self.commands.get(cmd_name)
+
+
+def _imported(name: str) -> click.Command:
+    match name:
+        case "bench":
+            from .bench import bench as command
+        case "check":
+            from .check import check as command
+        case "demo":
+            from .demo import demo as command
+        case "info":
+            from .info import info as command
+        case "predict":
+            from .predict import predict as command
+        case "update":
+            from .update import update as command
+        case _:
+            from .watch import watch as command
+    return command
 
 
 @click.group(

@@ -32,8 +32,9 @@ from . import storage
 
 ShardFormat = Literal["parquet", "csv", "jsonl"]
 
-SHARD_FILES = 4096
-RUN_NAME, DONE_NAME = "_run.json", "_SUCCESS"
+SHARD_FILES = 4096  # at most these are read again when a worker is lost
+RUN_NAME = "_run.json"  # describes the job that the output belongs to
+DONE_NAME = "_SUCCESS"  # empty; Spark and Hadoop mark a complete output by this name too
 
 
 class Shard(NamedTuple):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _IN_FLIGHT = 4  # chunks for each worker, with those answered that wait for an earlier one
+# Files. With fewer, the start of the processes takes longer than they save: each of them imports
+# onnxruntime and loads the model, and a spawned one starts Python first.
 _WORTH_FORKING = 64
 _WORTH_SPAWNING = 512
 
