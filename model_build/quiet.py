@@ -38,4 +38,5 @@ def load_tensorflow(say: Callable[[str], object] = lambda line: None) -> None:
     """Import TensorFlow before all that needs it, quietly: it takes seconds and talks."""
     say("loading tensorflow ...")
     with quiet():
-        import tensorflow  # noqa: F401
+        import tensorflow as tf
+    tf.get_logger().setLevel(logging.ERROR)  # what it warns of is no business of a user's

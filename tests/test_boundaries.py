@@ -40,19 +40,17 @@ BUILD_LAYERS = """
     __main__
     cli
     __init__
-    build
-    evaluation
+    pipeline  evaluation
     bundle
     verification
-    calibration
+    export
     recipes.registry
     recipes.digits  recipes.generic
     recipes.recipe
+    calibration
     training
     data
-    models
-    export
-    quiet
+    models  quiet  seeds
     errors
 """
 
@@ -84,25 +82,28 @@ TESTED_BY = {
     "ray": "distributed/test_ray.py",
     "bundle.integrity": "bundle/test_manifest.py",
     "bundle.json_fields": "bundle/test_manifest.py",
+    "bundle.preprocessing": "bundle/test_manifest.py",
     "bundle.spec": "bundle/test_manifest.py",
-    "cli.exits": "test_errors.py",
-    "cli.progress": "cli/test_main.py",
+    "cli.bench": "deployment/test_benchmark.py",
+    "cli.demo": "web/test_server.py",
+    "cli.options": "cli/test_main.py",
+    "cli.predict_on_ray": "distributed/test_ray.py",
+    "cli.update": "deployment/test_update.py",
+    "cli.watch": "watch/test_loop.py",
     "distributed.shards": "distributed/test_job.py",
     "inference.results": "inference/test_batch.py",
     "inference.session": "inference/test_classifier.py",
     "inputs.formats": "preprocessing/test_readers.py",
+    "inputs.files": "test_errors.py",
     "inputs.image": "preprocessing/test_image.py",
-    "inputs.walk": "inputs/test_files.py",
-    "output.rows": "cli/test_main.py",
-    "preprocessing.ink.background": "preprocessing/ink/test_find.py",
-    "preprocessing.ink.clean": "preprocessing/ink/test_find.py",
-    "preprocessing.ink.components": "preprocessing/ink/test_find.py",
-    "preprocessing.ink.photo": "preprocessing/ink/test_find.py",
+    "output.rows": "cli/test_predict.py",
+    "preprocessing.base": "preprocessing/test_readers.py",
+    "preprocessing.ink.types": "preprocessing/ink/test_find.py",
     "system.atomic": "deployment/test_update.py",
     "system.cpus": "inference/test_concurrency.py",
     "system.lock": "output/test_file.py",
-    "system.signals": "cli/test_main.py",
-    "watch.reader": "watch/test_loop.py",
+    "system.signals": "cli/test_predict.py",
+    "watch.model_process": "watch/test_loop.py",
 }
 MOST_LINES = 400
 MOST_MODULES = 16

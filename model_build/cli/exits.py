@@ -9,12 +9,19 @@ from typing import Any, NoReturn
 
 import click
 
-from edge_runtime import BundleError, EdgeRuntimeError
+from edge_runtime import EdgeRuntimeError
 from edge_runtime.cli import exits
 
 from ..errors import BuildError, GateError
 
 PROGRAM = "model-build"
+
+_STATUSES = {
+    **exits.EXIT_STATUSES,
+    BuildError: exits.EXIT_USAGE,
+    EdgeRuntimeError: exits.EXIT_USAGE,
+    OSError: exits.EXIT_USAGE,
+}
 
 
 @contextmanager
@@ -22,24 +29,14 @@ def errors_as_exits(
     gate_failed: str = "verification failed", interrupted: str = "interrupted"
 ) -> Iterator[None]:
     """End the process for what is raised in here; the texts are said of a gate and of Ctrl-C."""
-    try:
-        with _ctrl_c():
+    with exits.errors_as_exits(PROGRAM, interrupted=interrupted, statuses=_STATUSES), _ctrl_c():
+        try:
             yield
-    except BuildError as error:
-        stop(exits.EXIT_USAGE, str(error))
-    except BundleError as error:
-        stop(exits.EXIT_BAD_BUNDLE, str(error))
-    except EdgeRuntimeError as error:
-        stop(exits.EXIT_USAGE, str(error))
-    except GateError as error:
-        click.echo(error.table, err=True)
-        for line in error.failures:
-            click.echo(f"{PROGRAM}: {line}", err=True)
-        stop(exits.EXIT_GATE, gate_failed)
-    except OSError as error:
-        stop(exits.EXIT_USAGE, f"{error.filename}: {error.strerror}")
-    except KeyboardInterrupt:
-        stop(exits.EXIT_INTERRUPTED, interrupted)
+        except GateError as error:
+            click.echo(error.table, err=True)
+            for line in error.failures:
+                click.echo(f"{PROGRAM}: {line}", err=True)
+            stop(exits.EXIT_GATE, gate_failed)
 
 
 @contextmanager

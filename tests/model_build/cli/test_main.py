@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -73,8 +74,9 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_failed_gate_exits_with_4_and_leaves_the_old_bundle(built, monkeypatch):
-    folder, _ = built
+def test_a_failed_gate_exits_with_4_and_leaves_the_old_bundle(built, tmp_path, monkeypatch):
+    folder = tmp_path / "digits"
+    shutil.copytree(built[0], folder)
     before = snapshot(folder)
     export_onnx = exporter.write_onnx
 
