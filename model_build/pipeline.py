@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,8 @@ def build(
         raise BuildError(f"--name {name}: give a plain folder name")
     target = Path(output) / name
     refuse_existing(target, force)
+    if tensorboard is not None and find_spec("tensorboard") is None:
+        raise BuildError("--tensorboard: TensorBoard is missing; pip install tensorboard")
     load_tensorflow(say)
     from edge_runtime.inputs.image import ignore_decoder_warnings
 

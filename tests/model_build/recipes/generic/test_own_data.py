@@ -216,7 +216,10 @@ def test_training_stops_when_there_is_nothing_left_to_learn(tmp_path, workspace,
 
 def test_a_short_training_of_few_images_reads_them(tmp_path):
     drawn_data.shapes(tmp_path / "few", 20)
-    bundle, _ = build(tmp_path / "few", tmp_path / "out", "--epochs", 12)
+    curves = tmp_path / "curves"
+    options = ("--epochs", 12, "--tensorboard", curves)
+    bundle, _ = build(tmp_path / "few", tmp_path / "out", *options)
+    assert {path.parent.name for path in curves.rglob("events.*")} == {"train", "validation"}
     manifest = Classifier(bundle).manifest
     assert accuracy(bundle) >= 0.8
     # Settings of the digits alone are no part of it.
