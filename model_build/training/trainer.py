@@ -38,7 +38,7 @@ def train(
     Raises BuildError for an architecture that is not known.
     """
     model = new_network(spec, classes, architecture, config.seed)
-    prepare(model, stream, config)
+    compile_network(model, stream, config)
     averages = AveragedWeights(model, stream, config)
     best = BestEpoch(averages, checks)
     resume = Resume(model, averages, best, workspace)
@@ -64,7 +64,7 @@ def train_to_the_end(
 ) -> keras.Model:
     """The averaged weights after the last epoch; nothing is measured, kept or taken up."""
     model = new_network(spec, classes, architecture, config.seed)
-    prepare(model, stream, config)
+    compile_network(model, stream, config)
     averages = AveragedWeights(model, stream, config)
     fit(model, stream, config, [averages])
     return averages.write()
@@ -77,7 +77,7 @@ def new_network(spec: InputSpec, classes: int, architecture: str, seed: int) -> 
     return build_cnn(spec, classes, architecture)
 
 
-def prepare(model: keras.Model, stream: Stream, config: TrainConfig) -> None:
+def compile_network(model: keras.Model, stream: Stream, config: TrainConfig) -> None:
     """Compile the model: AdamW (Loshchilov & Hutter, 2019) on cross-entropy."""
     steps = config.epochs * stream.steps_per_epoch
     rate = WarmCosine(config.learning_rate, config.least_rate, steps)
