@@ -11,9 +11,11 @@ from edge_runtime.bundle.spec import InputSpec
 
 from ..data.dataset import Labelled
 from ..models import build_cnn
-from .callbacks import AveragedWeights, BestEpoch, Report, Resume, StopEarly, WarmCosine
+from .averaging import AveragedWeights
+from .callbacks import BestEpoch, Report, Resume, StopEarly
 from .config import TrainConfig
 from .history import Epoch, Trained
+from .schedule import WarmCosine
 from .stream import Stream
 from .workspace import Workspace
 

@@ -11,7 +11,7 @@ import pytest
 
 from edge_runtime import Classifier, ImageError
 from edge_runtime.inputs.image import decode
-from edge_runtime.output.formats import written
+from edge_runtime.output.row_format import written
 
 from ..conftest import Run
 from ..support.helpers import DECODER_WARNINGS, EXECUTABLE, GOLDEN, environment, rows_of

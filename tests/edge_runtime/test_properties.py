@@ -16,8 +16,8 @@ from edge_runtime.bundle.manifest import BundleFile, Manifest
 from edge_runtime.bundle.preprocessing import Crop, Fit, Ink, LogMel, Preprocessing, Series, Stretch
 from edge_runtime.bundle.spec import InputSpec, ModelSpec
 from edge_runtime.errors import OutputError
-from edge_runtime.output.formats import FormatName, RowFormat, written
 from edge_runtime.output.resume import EarlierRows, ThisRun, check_earlier_rows
+from edge_runtime.output.row_format import FormatName, RowFormat, written
 from edge_runtime.preprocessing.readers import reader_of
 
 hypothesis = pytest.importorskip("hypothesis")

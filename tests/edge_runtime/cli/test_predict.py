@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.output.formats import written
+from edge_runtime.output.row_format import written
 
 from ...conftest import Run
 from ...support.helpers import (

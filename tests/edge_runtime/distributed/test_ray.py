@@ -24,7 +24,7 @@ from edge_runtime.errors import OutputError
 from edge_runtime.inference.batch import classify_files
 from edge_runtime.inference.results import Result
 from edge_runtime.inputs.walk import walk
-from edge_runtime.output.formats import RowFormat
+from edge_runtime.output.row_format import RowFormat
 
 from ...conftest import Run
 from ...support.helpers import EXECUTABLE, GOLDEN, environment, png_claiming

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import EdgeRuntimeError
-from edge_runtime.output.formats import written
+from edge_runtime.output.row_format import written
 from edge_runtime.system.inotify import Event
 from edge_runtime.watch.arrivals import SETTLED_SECONDS, Arrivals, stamp_of
 

@@ -7,6 +7,7 @@ from model_build.errors import BuildError
 from model_build.models import build_cnn
 from model_build.recipes.digits.recipe import DigitsConfig, DigitsRecipe
 from model_build.training import callbacks
+from model_build.training.averaging import AveragedWeights
 from model_build.training.config import TrainConfig
 from model_build.training.trainer import train
 from model_build.training.workspace import Workspace
@@ -106,7 +107,7 @@ def test_batch_norm_statistics_are_those_of_the_averaged_weights(dataset, worksp
     spec = RECIPE.input_spec(dataset, "compact")
     stream = RECIPE.stream(dataset, spec, "compact", config, workspace, lambda line: None)
     model = build_cnn(spec, 10, "compact")
-    averages = callbacks.AveragedWeights(model, stream, config)
+    averages = AveragedWeights(model, stream, config)
     averaged = averages.write()
     (first, *_) = [layer for layer in averaged.layers if "batch_norm" in layer.name]
     images = np.concatenate([np.asarray(images) for images, _ in stream.batches(0, 1)])[:256]

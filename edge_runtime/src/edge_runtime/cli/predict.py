@@ -30,7 +30,7 @@ from .options import (
 if TYPE_CHECKING:
     from ..distributed.job import ShardFormat
     from ..inference.classifier import Precision
-    from ..output.formats import FormatName
+    from ..output.row_format import FormatName
 
 
 @click.command()
@@ -130,7 +130,7 @@ def predict(
         from ..inputs.files import MAX_PIXELS
         from ..inputs.formats import ENDINGS, PLURALS
         from ..inputs.walk import walk
-        from ..output.formats import RowFormat
+        from ..output.row_format import RowFormat
         from ..output.rows import RowMaker, rows_in_order, write_rows
         from ..system.cpus import available_cpus
         from .progress import Progress

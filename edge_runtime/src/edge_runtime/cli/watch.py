@@ -69,7 +69,7 @@ def watch(
         from ..bundle.manifest import BUILT_IN
         from ..inputs.files import MAX_PIXELS
         from ..inputs.formats import PLURALS
-        from ..output.formats import RowFormat
+        from ..output.row_format import RowFormat
         from ..watch.loop import watch as watch_folder
         from .progress import counted
 

@@ -26,7 +26,7 @@ from ..errors import EdgeRuntimeError, OutputError, one_line
 from ..inputs.files import MAX_PIXELS
 from ..inputs.formats import ENDINGS
 from ..inputs.walk import walk
-from ..output.formats import RowFormat, written
+from ..output.row_format import RowFormat, written
 from ..system.workers import chunked
 from . import storage
 

@@ -17,7 +17,7 @@ from ..errors import OutputError, one_line
 from ..inference.batch import classify_chunk, own_classifier
 from ..inference.classifier import Classifier
 from ..inference.results import Result
-from ..output.formats import written
+from ..output.row_format import written
 from ..system.workers import chunked
 from . import storage
 from .job import Job, Shard, ShardSummary

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from ..bundle.spec import UNKNOWN
 from ..errors import OutputError
-from .formats import Row, RowFormat, written
+from .row_format import Row, RowFormat, written
 from .rows import RowMaker
 
 SAMPLE = 16

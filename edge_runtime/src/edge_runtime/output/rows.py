@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 from ..inference.results import Result
 from ..system.signals import interrupts_held
 from ..system.workers import chunked, shared_out, work_in_order, worth_workers
-from .formats import RowFormat
+from .row_format import RowFormat
 
 
 class Rows(NamedTuple):

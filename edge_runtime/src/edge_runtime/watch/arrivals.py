@@ -12,7 +12,7 @@ from itertools import islice
 
 from ..errors import EdgeRuntimeError
 from ..inputs.formats import ENDINGS, has_ending
-from ..output.formats import written
+from ..output.row_format import written
 from ..system.inotify import Inotify
 
 SETTLED_SECONDS = 2.0

@@ -20,7 +20,7 @@ from ..errors import EdgeRuntimeError, OutputError
 from ..inputs.files import MAX_PIXELS
 from ..inputs.formats import ENDINGS
 from ..output.file import RowFile, open_output
-from ..output.formats import Row, RowFormat, written
+from ..output.row_format import Row, RowFormat, written
 from ..system.signals import StopSignals
 from .arrivals import Arrivals, stamp_of
 from .model_process import ModelProcess

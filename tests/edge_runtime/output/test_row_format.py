@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime import Prediction, Result, Score
 from edge_runtime.errors import OutputError
-from edge_runtime.output.formats import FormatName, Row, RowFormat, written
+from edge_runtime.output.row_format import FormatName, Row, RowFormat, written
 
 FORMATS = get_args(FormatName)
 TOP = (Score("7", 0.9876543), Score("1", 0.01), Score("2", 0.002))
