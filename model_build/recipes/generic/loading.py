@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.bundle.spec import ModelSpec
+from edge_runtime.bundle.spec import UNKNOWN, ModelSpec
 
 from ...data.dataset import Dataset
 from ...data.input_spec import choose_input
@@ -31,6 +31,11 @@ def load(
 ) -> Dataset:
     """The data at `path`; see `Recipe.load` and `DataOptions`. Raises BuildError."""
     source = open_source(path)
+    if UNKNOWN in source.labels:
+        raise BuildError(
+            f"--data {path}: a class is named {UNKNOWN!r}, which is the answer for every score"
+            " below the minimum score; rename the class"
+        )
     if like is not None:
         spec, how = like.input, like.preprocessing
     else:
