@@ -15,6 +15,7 @@ from edge_runtime.inputs.formats import PLURALS
 
 from .errors import BuildError
 from .quiet import load_tensorflow
+from .recipes.registry import BUILT_IN
 
 if TYPE_CHECKING:
     from .recipes.digits.cross_validation import CrossValidation
@@ -101,14 +102,19 @@ def evaluate(
 
     data: `digits`, whose recipe is cross-validated with `folds` folds and `seeds` seeds counted
     from `seed`; or the path of labelled data, which `model` reads (None: the digits model).
-    Raises BuildError and BundleError.
+    Raises BuildError, also for a `model` without data for it, and BundleError.
     """
+    if data in BUILT_IN and model is not None:
+        raise BuildError(
+            f"--model {model}: with --data {data} networks are trained and no bundle is read; give"
+            " --data PATH, the examples that the bundle is to read"
+        )
     load_tensorflow(say)
     from .recipes.digits.cross_validation import cross_validate
-    from .recipes.registry import BUILT_IN
+    from .recipes.digits.recipe import DigitsRecipe
 
     if data in BUILT_IN:
-        return cross_validate(BUILT_IN[data], folds, seeds, seed, epochs, say)
+        return cross_validate(DigitsRecipe(), folds, seeds, seed, epochs, say)
     return evaluate_bundle(Path(data), model)
 
 

@@ -164,8 +164,9 @@ def verify(
 ) -> ParityReport:
     """Run the test part of `data` through every artifact of a bundle again.
 
-    Raises BundleError for files that are not those of the manifest, and BuildError for data that
-    the bundle does not read. What failed stands in the report's `failures`.
+    Raises BundleError for files that are not those of the manifest, and BuildError for data of
+    other classes, or of another kind, than the bundle was trained on. What failed stands in
+    the report's `failures`.
     """
     load_tensorflow(say)
     from edge_runtime.inputs.image import ignore_decoder_warnings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from edge_runtime.bundle.spec import InputSpec, ModelSpec
 
 from ..calibration import CalibrationSet
 from ..data.dataset import Dataset, Labelled
+from ..errors import BuildError
 from ..training.config import TrainConfig
 from ..training.history import Trained
 from ..training.stream import Stream
@@ -34,6 +35,29 @@ class CardText:
     """What the model is not for."""
 
 
+def refuse_other_data(like: ModelSpec, about: str, names: Sequence[str], kind: str) -> None:
+    """Raise BuildError for data that a model cannot have been trained on.
+
+    like: the model. about: what the data is. names: its classes; an output of the network is the
+    position of a class, so they must be the model's in the same order. kind: that of its
+    preprocessing.
+    """
+    if tuple(names) != like.labels:
+        ours, theirs = _few(like.labels), _few(names)
+    elif kind != like.preprocessing.kind:
+        ours, theirs = f"{like.preprocessing.kind} preprocessing", kind
+    else:
+        return
+    raise BuildError(
+        f"the bundle {like.name!r} was trained on other data ({ours}) than {about} ({theirs}); give"
+        " --data PATH, the data that it was trained on"
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+
+
 class Recipe(Protocol):
     """How a classifier of one kind of data is made; the trainer and the exports know none."""
 
@@ -49,8 +73,9 @@ class Recipe(Protocol):
         """The examples, looked through and divided.
 
         workspace: where prepared tensors are kept for a later run. like: the model whose input
-        the tensors are to fit; None chooses one that suits the data. progress: called with how
-        many examples were looked at, and of how many. Raises BuildError.
+        the tensors are to fit, and whose classes the data must have; None chooses one that suits
+        the data. progress: called with how many examples were looked at, and of how many. Raises
+        BuildError.
         """
 
     def settings(

@@ -49,3 +49,13 @@ def test_cross_validation_sets_the_network_beside_svc_and_neighbours(tmp_path):
     assert figures["shuffled"]["SVC"]["accuracy"] > figures["unshuffled"]["SVC"]["accuracy"] > 0.9
     assert 0 < figures["unshuffled"]["network"]["accuracy"] < 1
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_a_bundle_without_data_for_it_is_refused_and_nothing_is_begun():
+    done = run("evaluate", "--model", BUILT_IN)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        f"model-build: --model {BUILT_IN}: with --data digits networks are trained and no bundle"
+        " is read; give --data PATH, the examples that the bundle is to read"
+    )

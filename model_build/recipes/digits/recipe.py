@@ -19,7 +19,7 @@ from ...training.config import TrainConfig
 from ...training.history import Trained
 from ...training.trainer import train_to_the_end
 from ...training.workspace import Workspace
-from ..recipe import CardText, Say
+from ..recipe import CardText, Say, refuse_other_data
 from .dataset import load_digits, strokes_of
 from .drawing import StrokeDigits
 from .label_noise import doubtful
@@ -83,8 +83,12 @@ class DigitsRecipe:
         like: ModelSpec | None = None,
         progress: Callable[[int, int], object] = lambda done, total: None,
     ) -> Dataset:
-        """scikit-learn's digits."""
-        return load_digits()
+        """scikit-learn's digits. Raises BuildError for a model of other data."""
+        dataset = load_digits()
+        if like is not None:
+            kind = dataset.preprocessing.kind
+            refuse_other_data(like, dataset.about, dataset.class_names, kind)
+        return dataset
 
     def settings(
         self, dataset: Dataset, architecture: str, seed: int, epochs: int | None = None

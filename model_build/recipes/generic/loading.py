@@ -17,6 +17,7 @@ from ...data.split import FEW, FEW_VALIDATION_SHARE, TEST_SHARE, VALIDATION_SHAR
 from ...data.store import TensorStore
 from ...errors import BuildError
 from ...training.workspace import Workspace
+from ..recipe import refuse_other_data
 from .augmentation import AUGMENTATIONS
 
 
@@ -45,6 +46,9 @@ def load(
             raise BuildError(f"--data {path}: {error}") from None
     if how.reads != source.reads:
         raise BuildError(f"--data {path}: {source.about}, but the model reads {how.reads}")
+    found = sorted(set(source.labels), key=_natural)
+    if like is not None and not {*found} >= {*like.labels}:
+        refuse_other_data(like, f"{path}, {source.about}", found, how.kind)
     fitting = AUGMENTATIONS[how.reads]
     if augmentation is None:
         grey = how.reads == "image" and spec.channels == 1
@@ -63,6 +67,8 @@ def load(
     except BuildError as error:
         raise BuildError(f"--data {path}: {error}") from None
     class_names = sorted({source.labels[i] for i in kept}, key=_natural)
+    if like is not None:
+        refuse_other_data(like, f"{path}, {source.about}", class_names, how.kind)
     index = {label: place for place, label in enumerate(class_names)}
     labels = np.array([index.get(label, -1) for label in source.labels], np.int64)
     parts = np.array(source.parts)[kept]
