@@ -10,9 +10,12 @@ class BuildError(Exception):
 
 
 class GateError(Exception):
-    """Verification failed and nothing was written."""
+    """A gate stayed shut and nothing was written."""
 
-    def __init__(self, failures: Sequence[str], table: str) -> None:
-        """failures: a line for each artifact that failed; table: what every artifact did."""
+    def __init__(
+        self, failures: Sequence[str], table: str, gate: str = "verification failed"
+    ) -> None:
+        """failures: a line for each artifact that failed, or for the model; table: what every
+        artifact did; gate: which gate it was, in a few words."""
         super().__init__("; ".join(failures))
-        self.failures, self.table = tuple(failures), table
+        self.failures, self.table, self.gate = tuple(failures), table, gate

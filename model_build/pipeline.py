@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import __version__
 from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.inputs.formats import PLURALS
 
 from .bundle.staging import refuse_existing
 from .errors import BuildError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .calibration import Calibration
     from .data.sources.base import Finding
     from .training.history import Epoch, Trained
+    from .verification.guessing import Guessing
     from .verification.parity import ParityReport
 
 Say = Callable[[str], object]
@@ -37,6 +39,8 @@ class Built:
     """What its model reads: `image`, `sound` or `series`."""
     parity: ParityReport
     """What every artifact did on the test part."""
+    guessing: Guessing
+    """The model beside a guess."""
     trained: Trained
     calibration: Calibration
     findings: tuple[Finding, ...]
@@ -70,14 +74,15 @@ def build(
     data: `digits`, or the path of data of one's own. name: the bundle's name; default that of the
     data. architecture, epochs, batch_size, learning_rate: default what suits the data. size: the
     input's longer side in pixels; channels: 1 or 3; augment: a kind of augmentation; all three for
-    data of one's own. c_array, ort: further artifacts. force: replace an existing bundle.
+    data of one's own. c_array, ort: further artifacts. force: replace an existing bundle, and write
+    a model that is no better than guessing.
     tensorboard: a folder for TensorBoard's logs. callbacks: Keras callbacks of the caller's own.
     say, scanned, progress: told of each step, of each example looked at, and of each epoch.
 
     An interrupted build leaves a hidden folder beside the bundle, from which the same call goes on.
     Raises BuildError for a user's mistake, and GateError when an artifact does not give the
-    trained model's answers: nothing is written then, an existing bundle stays as it is, and the
-    training is kept for the next call.
+    trained model's answers, or the model is no better than guessing without `force`: nothing is
+    written then, an existing bundle stays as it is, and the training is kept for the next call.
     """
     name = name or name_of(data)
     if name != Path(name).name or name.startswith("."):
@@ -140,7 +145,7 @@ def build(
         trained = recipe.finish(trained, dataset, say)
         calibration = calibrate(trained, recipe.calibration(trained, dataset))
         say("exporting and verifying ...")
-        parity = write_bundle(
+        parity, guessing = write_bundle(
             trained,
             dataset,
             calibration,
@@ -152,7 +157,9 @@ def build(
             ort=ort,
         )
     reads = dataset.preprocessing.reads
-    return Built(target, reads, parity, trained, calibration, dataset.findings)
+    if not guessing.passed:
+        say(f"the model is {guessing.line(PLURALS[reads])}")
+    return Built(target, reads, parity, guessing, trained, calibration, dataset.findings)
 
 
 def verify(

@@ -16,6 +16,7 @@ from ..data.dataset import Dataset
 from ..recipes.recipe import CardText
 from ..training.history import Trained
 from ..training.metrics import calibration_error, logits, softmax
+from ..verification.guessing import Guessing
 from ..verification.parity import ParityReport
 from .figures import (
     draw_confusion,
@@ -36,6 +37,7 @@ def write(
     calibration: Calibration,
     text: CardText,
     parity: ParityReport,
+    guessing: Guessing,
     spec: ModelSpec,
 ) -> None:
     """Write `MODEL_CARD.md` and its pictures into the bundle being built."""
@@ -61,7 +63,7 @@ def write(
     history = json.dumps([asdict(epoch) for epoch in trained.history], indent=1)
     (folder / "history.json").write_text(history + "\n", encoding="utf-8")
     error = calibration_error(probabilities, labels)
-    card = _card(trained, dataset, calibration, text, parity, spec, error)
+    card = _card(trained, dataset, calibration, text, parity, guessing, spec, error)
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
 
 
@@ -71,6 +73,7 @@ def _card(
     calibration: Calibration,
     text: CardText,
     parity: ParityReport,
+    guessing: Guessing,
     spec: ModelSpec,
     error: float,
 ) -> str:
@@ -87,6 +90,7 @@ def _card(
     things = PLURALS[reads]
     kept = text.kept.format(kept=calibration.kept, **calibration.refused)
     limits = text.limits.format(reads=reads)
+    guess = "" if guessing.passed else f"\n**This model is {guessing.line(things)}.**\n"
     scan = (
         "\nWhat the scan of the data found is in `data_report.txt`.\n" if dataset.findings else ""
     )
@@ -106,7 +110,7 @@ A small classifier of {things}: {labels}.
 {trained.best.number} was kept |
 {scan}
 ## Accuracy
-
+{guess}
 Read wrong: {wrong} of the {parity.images} test {things}. Each export was run on all of them,
 {", ".join(map(str, parity.batch_sizes[:-1]))} and {parity.batch_sizes[-1]} at a time:
 

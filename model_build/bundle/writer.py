@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from edge_runtime.bundle.manifest import (
     labels_text,
 )
 from edge_runtime.bundle.spec import ModelSpec
+from edge_runtime.inputs.formats import PLURALS
 
 from ..calibration import Calibration
 from ..data.dataset import Dataset
@@ -28,6 +29,7 @@ from ..export.c_array import write_c_array
 from ..export.exporter import export_all
 from ..recipes.recipe import CardText
 from ..training.history import Trained
+from ..verification.guessing import Guessing, beside_guessing
 from ..verification.parity import ParityReport, verify
 from . import golden, model_card
 from .staging import staged
@@ -44,11 +46,12 @@ def write_bundle(
     force: bool,
     c_array: bool = False,
     ort: bool = False,
-) -> ParityReport:
+) -> tuple[ParityReport, Guessing]:
     """Export, verify and write the bundle `target`; readers see the old one or the new one.
 
     Raises GateError, with nothing written and an existing bundle untouched, when an artifact
-    does not give the model's answers; BuildError when `target` exists and `force` is false.
+    does not give the model's answers, or when the model is no better than guessing and `force` is
+    false; BuildError when `target` exists and `force` is false.
     samples: (N, height, width, channels), which set the ranges of the int8 files.
     `c_array` adds the int8 TFLite model as a C header, `ort` the ORT files and their operators.
     """
@@ -75,6 +78,13 @@ def write_bundle(
         )
         if parity.failures:
             raise GateError(parity.failures, parity.table())
+        accuracy, labels = parity.artifacts[0].accuracy, dataset.labels[dataset.test]
+        guessing = beside_guessing(accuracy, labels, spec.labels)
+        if not (guessing.passed or force):
+            line = guessing.line(PLURALS[spec.preprocessing.reads])
+            advice = "the same command with --force writes the bundle all the same"
+            gate = "the model is no better than guessing"
+            raise GateError([f"{line}; {advice}"], parity.table(), gate)
         (folder / LABELS_NAME).write_text(labels_text(spec.labels), encoding="utf-8")
         (folder / "parity_report.json").write_text(parity.dumps(), encoding="utf-8")
         if dataset.findings:
@@ -83,15 +93,15 @@ def write_bundle(
         if c_array:
             write_c_array(spec, folder / "model.int8.tflite", folder / "model.int8.h")
         golden.write(folder, spec, dataset)
-        model_card.write(folder, trained, dataset, calibration, card, parity, spec)
+        model_card.write(folder, trained, dataset, calibration, card, parity, guessing, spec)
         manifest = Manifest(
             spec=spec,
             files=tuple(_describe_files(folder, artifacts, parity)),
             calibration=calibration.to_json(),
-            training=_training(trained, dataset),
+            training=_training(trained, dataset) | {"guessing": guessing.to_json()},
         )
         (folder / MANIFEST_NAME).write_text(manifest.dumps(), encoding="utf-8")
-    return parity
+    return parity, guessing
 
 
 def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:
@@ -152,7 +162,7 @@ def _describe_files(
         )
 
 
-def _training(trained: Trained, dataset: Dataset) -> Mapping[str, Any]:
+def _training(trained: Trained, dataset: Dataset) -> dict[str, Any]:
     from importlib.metadata import version
 
     libraries = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "scikit-learn", "numpy")

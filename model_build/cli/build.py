@@ -60,16 +60,21 @@ from .progress import Progress
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the training's curves there, for TensorBoard.",
 )
-@click.option("--force", is_flag=True, help="Replace an existing bundle.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace an existing bundle; write a model no better than guessing.",
+)
 def build(channels: str | None, **options: Any) -> None:
     """Train, export, verify, and write OUTPUT/NAME.
 
-    When an export does not give the trained model's answers, the exit status is 4
-    and nothing is written; an existing bundle stays as it is.
+    When an export does not give the trained model's answers, or the model is no
+    better than guessing (without --force), the exit status is 4 and nothing is
+    written; an existing bundle stays as it is.
     """
     progress = Progress()
     with errors_as_exits(
-        gate_failed="verification failed; no bundle was written, an existing one stays",
+        gate_failed="; no bundle was written, an existing one stays",
         interrupted="interrupted; no bundle was written",
     ):
         built = pipeline.build(

@@ -25,10 +25,9 @@ _STATUSES = {
 
 
 @contextmanager
-def errors_as_exits(
-    gate_failed: str = "verification failed", interrupted: str = "interrupted"
-) -> Iterator[None]:
-    """End the process for what is raised in here; the texts are said of a gate and of Ctrl-C."""
+def errors_as_exits(gate_failed: str = "", interrupted: str = "interrupted") -> Iterator[None]:
+    """End the process for what is raised in here; the texts are added to a gate's, and said of
+    Ctrl-C."""
     with exits.errors_as_exits(PROGRAM, interrupted=interrupted, statuses=_STATUSES), _ctrl_c():
         try:
             yield
@@ -36,7 +35,7 @@ def errors_as_exits(
             click.echo(error.table, err=True)
             for line in error.failures:
                 click.echo(f"{PROGRAM}: {line}", err=True)
-            stop(exits.EXIT_GATE, gate_failed)
+            stop(exits.EXIT_GATE, error.gate + gate_failed)
 
 
 @contextmanager
