@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge_runtime import Classifier, InputError
 from edge_runtime.inputs.formats import PLURALS
 
+from .arguments import check_seed, check_training
 from .errors import BuildError
 from .quiet import load_tensorflow
 from .recipes.registry import BUILT_IN
@@ -109,6 +110,8 @@ def evaluate(
             f"--model {model}: with --data {data} networks are trained and no bundle is read; give"
             " --data PATH, the examples that the bundle is to read"
         )
+    check_training(epochs=epochs)
+    check_seed(seed, seed + seeds - 1)
     load_tensorflow(say)
     from .recipes.digits.cross_validation import cross_validate
     from .recipes.digits.recipe import DigitsRecipe

@@ -11,7 +11,7 @@ from keras import layers
 
 from edge_runtime.bundle.spec import InputSpec
 
-from .errors import BuildError
+from .arguments import check_training
 
 LOGITS = "logits"
 """The name of the last dense layer, which calibration rescales."""
@@ -45,8 +45,7 @@ def build_cnn(spec: InputSpec, n_classes: int, architecture: str = "compact") ->
 
 def find_architecture(name: str) -> Architecture:
     """Raises BuildError for a name that is not known."""
-    if name not in ARCHITECTURES:
-        raise BuildError(f"--architecture {name}: not known; choose {', '.join(ARCHITECTURES)}")
+    check_training(architecture=name)
     return ARCHITECTURES[name]
 
 

@@ -12,6 +12,7 @@ from edge_runtime import __version__
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.inputs.formats import PLURALS
 
+from .arguments import check_name, check_output, check_seed, check_training
 from .bundle.staging import refuse_existing
 from .errors import BuildError
 from .quiet import load_tensorflow
@@ -84,9 +85,11 @@ def build(
     trained model's answers, or the model is no better than guessing without `force`: nothing is
     written then, an existing bundle stays as it is, and the training is kept for the next call.
     """
-    name = name or name_of(data)
-    if name != Path(name).name or name.startswith("."):
-        raise BuildError(f"--name {name}: give a plain folder name")
+    name = name_of(data) if name is None else name
+    check_name(name)
+    check_output(Path(output))
+    check_training(architecture, epochs, batch_size, learning_rate)
+    check_seed(seed)
     target = Path(output) / name
     refuse_existing(target, force)
     if tensorboard is not None and find_spec("tensorboard") is None:

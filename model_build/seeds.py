@@ -6,6 +6,9 @@ were. The weights, the order of the examples and what an epoch shows take the se
 
 from __future__ import annotations
 
+MAX_SEED = 2**31 - 1000
+"""The largest `--seed`: what is added to it below stays within the 32 bits that Keras takes."""
+
 SPLIT = 42
 """The split into train, validation and test: the same for every `--seed`."""
 

@@ -50,7 +50,9 @@ BUILD_LAYERS = """
     calibration
     training
     data
-    models  quiet  seeds
+    models  quiet
+    arguments
+    seeds
     errors
 """
 

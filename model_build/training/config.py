@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from ..errors import BuildError
+from ..arguments import check_training
 
 SETTLED_AVERAGING = 0.11
 """Share of the steps that the average spans where the rate falls to zero: the last ninth."""
@@ -16,7 +16,7 @@ SETTLED_AVERAGING = 0.11
 class TrainConfig:
     """All that a training depends on besides the data and the architecture.
 
-    Raises BuildError for fewer than one epoch.
+    Raises BuildError for fewer than one epoch or example, and for a rate that is no number above 0.
     """
 
     epochs: int
@@ -37,8 +37,7 @@ class TrainConfig:
     """Epochs without a better one after which training stops; None never stops early."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise BuildError(f"--epochs {self.epochs}: at least 1 is needed")
+        check_training(None, self.epochs, self.batch_size, self.learning_rate)
 
     def settling(self) -> Self:
         """The same settings with a rate that falls to zero and an average of the end alone."""

@@ -132,8 +132,12 @@ def test_an_interrupted_build_leaves_no_bundle_and_the_next_one_succeeds(tmp_pat
     [
         (["build", "--data", "nowhere"], "--data nowhere: not known"),
         (["build", "--name", "x", "--architecture", "resnet"], "resnet: not known"),
-        (["build", "--name", "../x"], "--name ../x: give a plain folder name"),
+        (["build", "--name", "../x"], "--name '../x': give a plain folder name"),
+        (["build", "--name", ""], "--name '': give a plain folder name"),
         (["build", "--name", "x", "--epochs", "0"], "--epochs 0"),
+        (["build", "--learning-rate", "nan"], "--learning-rate nan: give a number above 0"),
+        (["build", "--seed", "-1"], "--seed -1: give a whole number from 0 to 2147482648"),
+        (["evaluate", "--seed", str(2**70)], "give a whole number from 0 to 2147482648"),
         (["verify", "nowhere"], "cannot be read"),
         (["evaluate", "--data", "nowhere"], "nowhere"),
     ],

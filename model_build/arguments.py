@@ -1,0 +1,56 @@
+"""What a user gives, checked before anything is loaded or begun."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from .errors import BuildError
+from .seeds import MAX_SEED
+
+ARCHITECTURES = ("compact", "lenet", "grid")
+"""The names of the networks in `models`, known without loading Keras."""
+LONGEST_NAME = 200
+"""Of a bundle, in bytes: file systems take 255, and hidden folders beside it have longer names."""
+
+
+def check_name(name: str) -> None:
+    """Raise BuildError for a bundle's name that is no plain folder name."""
+    plain = name == Path(name).name and not name.startswith(".") and name == name.strip()
+    if not (plain and name and name.isprintable() and len(os.fsencode(name)) <= LONGEST_NAME):
+        raise BuildError(f"--name {name!r}: give a plain folder name")
+
+
+def check_output(folder: Path) -> None:
+    """Raise BuildError for a folder that cannot be written or made."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise BuildError(f"--output {folder}: {nearest} is a file; give a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise BuildError(f"--output {folder}: {nearest} is not yours to write in; give another")
+
+
+def check_training(
+    architecture: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+) -> None:
+    """Raise BuildError for settings that no training can have; None is left to the data."""
+    if architecture is not None and architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise BuildError(f"--architecture {architecture}: not known; choose {known}")
+    for option, count in (("--epochs", epochs), ("--batch-size", batch_size)):
+        if count is not None and count < 1:
+            raise BuildError(f"{option} {count}: at least 1 is needed")
+    if learning_rate is not None and not 0 < learning_rate < math.inf:
+        raise BuildError(f"--learning-rate {learning_rate:g}: give a number above 0, such as 0.003")
+
+
+def check_seed(seed: int, last: int | None = None) -> None:
+    """Raise BuildError for a seed, or for seeds up to `last`, that cannot be drawn from."""
+    last = seed if last is None else last
+    if not 0 <= seed <= last <= MAX_SEED:
+        most = "" if last == seed else f" (the last of --seeds would be {last})"
+        raise BuildError(f"--seed {seed}{most}: give a whole number from 0 to {MAX_SEED}")
