@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Labelled
+from ..errors import BuildError
 from .averaging import AveragedWeights
 from .history import Epoch
 from .metrics import calibrated_loss, forward, logits_model
@@ -35,10 +36,11 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     Gives the other callbacks `val_loss` and `val_accuracy`; see Epoch for what they are.
     """
 
-    def __init__(self, averages: AveragedWeights, checks: Labelled) -> None:
-        """checks: the examples that every epoch is measured on."""
+    def __init__(self, averages: AveragedWeights, checks: Labelled, rate: float) -> None:
+        """checks: the examples that every epoch is measured on; rate: the highest learning rate,
+        for a message."""
         super().__init__()
-        self._averages, self._checks = averages, checks
+        self._averages, self._checks, self._rate = averages, checks, rate
         self._logits = logits_model(averages.averaged)
         self._before, self._start = 0.0, time.monotonic()
         self._weights: list[NDArray[np.float32]] = []
@@ -46,9 +48,14 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
         self.best: Epoch | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Measure, and note the epoch."""
+        """Measure, and note the epoch. Raises BuildError when the weights are no numbers."""
         averaged = self._averages.write()
         values = forward(self._logits, self._checks.tensors).astype(np.float64)
+        if not (np.isfinite(logs["loss"]) and np.isfinite(values).all()):
+            raise BuildError(
+                f"training diverged in epoch {len(self.history) + 1}: its loss is"
+                f" {logs['loss']:g}; give a lower --learning-rate than {self._rate:g}"
+            )
         loss, accuracy = calibrated_loss(values, self._checks.labels)
         logs |= {"val_loss": loss, "val_accuracy": accuracy}
         seconds = self._before + time.monotonic() - self._start

@@ -37,12 +37,12 @@ def train(
     `workspace`, and taken up from there. callbacks: of the caller's own, with Keras's `loss` and
     the averaged weights' `val_loss` and `val_accuracy` among their logs.
 
-    Raises BuildError for an architecture that is not known.
+    Raises BuildError for an architecture that is not known, and when training diverges.
     """
     model = new_network(spec, classes, architecture, config.seed)
     compile_network(model, stream, config)
     averages = AveragedWeights(model, stream, config)
-    best = BestEpoch(averages, checks)
+    best = BestEpoch(averages, checks, config.learning_rate)
     resume = Resume(model, averages, best, workspace)
     done = resume.restore()
     if done:

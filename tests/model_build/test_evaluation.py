@@ -4,6 +4,8 @@ import shutil
 import pytest
 
 from edge_runtime.bundle.manifest import BUILT_IN
+from model_build.errors import BuildError
+from model_build.evaluation import evaluate
 
 from .conftest import run
 
@@ -59,3 +61,8 @@ def test_a_bundle_without_data_for_it_is_refused_and_nothing_is_begun():
         f"model-build: --model {BUILT_IN}: with --data digits networks are trained and no bundle"
         " is read; give --data PATH, the examples that the bundle is to read"
     )
+
+
+def test_more_folds_than_digits_are_a_users_mistake():
+    with pytest.raises(BuildError, match="--folds 100000: at most 1797, as there are digits"):
+        evaluate(folds=100_000)

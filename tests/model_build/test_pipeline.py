@@ -1,5 +1,8 @@
 """What the functions `build` and `verify` refuse, and what they leave."""
 
+import re
+
+import numpy as np
 import pytest
 
 from edge_runtime.bundle.manifest import BUILT_IN
@@ -50,3 +53,14 @@ def test_verify_without_data_names_the_option_for_a_bundle_of_ones_own(tmp_path)
     edit_manifest(bundle, lambda data: data.update(labels=list("0123456789")))
     edit_manifest(bundle, lambda data: data.update(preprocessing={"kind": "fit", "fill": 0}))
     assert "(fit preprocessing) than scikit-learn's" in refusal(pipeline.verify, bundle)
+
+
+def test_a_training_that_diverges_is_one_line_and_leaves_nothing(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "mine.npz", x=images, y=np.arange(60) % 2)
+    options = {"output": tmp_path / "out", "epochs": 2, "learning_rate": 1e9}
+    said = refusal(pipeline.build, str(tmp_path / "mine.npz"), **options)
+    assert re.match("training diverged in epoch [12]: its loss is ", said)
+    assert said.endswith("; give a lower --learning-rate than 1e+09")
+    assert not list((tmp_path / "out").iterdir())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
 from ...data.split import Indices
+from ...errors import BuildError
 from ...training.metrics import forward
 from ...training.trainer import train
 from ...training.workspace import Workspace
@@ -80,8 +81,11 @@ def cross_validate(
     The digits are ordered by writer, so unshuffled folds test on writers never seen. Each fold is
     read by networks trained on the others with `seeds` seeds, counted from `seed`, and by an SVC
     and by nearest neighbours trained on the same digits. epochs: None for those of the recipe.
+    Raises BuildError for more folds than digits.
     """
     images, labels = digit_images()
+    if folds > len(labels):
+        raise BuildError(f"--folds {folds}: at most {len(labels)}, as there are digits")
     flat = images.reshape(len(images), -1)
     found: dict[str, Mapping[str, Summary]] = {}
     for order in ORDERS:
