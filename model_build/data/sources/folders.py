@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_runtime.inputs.formats import ENDINGS, PLURALS
 from edge_runtime.inputs.walk import walk
 
+from ...errors import BuildError
 from .base import Files, Finding, Part, Source
 
 _PARTS: dict[str, Part] = {
@@ -21,6 +22,7 @@ _PARTS: dict[str, Part] = {
 def folder_source(root: Path) -> Source | None:
     """The images, sounds or series, whichever are most, of each class's folder, those in folders
     inside it included; or the `label_....wav` of a folder without folders. None for a file.
+    Raises BuildError for examples that no folder and no name gives a class.
     """
     if not root.is_dir():
         return None
@@ -41,7 +43,11 @@ def folder_source(root: Path) -> Source | None:
     labels: list[str] = []
     owned: list[Part] = []
     loose = _loose(root, list(parts) if divided else [])
-    named = [] if classes else [path for path in loose if _suits(path, reads) and "_" in path]
+    named = (
+        []
+        if classes or divided
+        else [path for path in loose if _suits(path, reads) and "_" in path]
+    )
     for path in named:
         paths.append(path)
         labels.append(path.partition("_")[0])
@@ -58,6 +64,9 @@ def folder_source(root: Path) -> Source | None:
         paths += found
         labels += [label] * len(found)
         owned += [part] * len(found)
+    # A camera's names, as IMG_0001.jpg, say nothing; those of sounds begin with the class.
+    if not paths or (named and reads != "sound" and len(set(labels)) < 2):
+        _refuse_loose(root, [path for path in loose if _suits(path, reads)], reads)
     findings = []
     if empty:
         findings.append(Finding(f"no class, since nothing is in it ({len(empty)})", (*empty,)))
@@ -71,6 +80,16 @@ def folder_source(root: Path) -> Source | None:
     elif named:
         about = f"{PLURALS[reads]} named label_..."
     return Source(about, Files(root, paths, reads), labels, owned, tuple(findings), reads)
+
+
+def _refuse_loose(root: Path, paths: list[str], reads: str) -> None:
+    """Raise BuildError for examples without anything that tells their classes."""
+    if paths:
+        things = reads if len(paths) == 1 else PLURALS[reads]
+        raise BuildError(
+            f"--data {root}: {len(paths):,} {things} without a class, as {paths[0]}; put each"
+            " class into a folder of its own"
+        )
 
 
 def _commonest(root: Path) -> str:

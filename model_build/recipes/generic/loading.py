@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from edge_runtime import BundleError
+from edge_runtime.bundle.json_fields import check_line
 from edge_runtime.bundle.spec import UNKNOWN, ModelSpec
 
 from ...data.dataset import Dataset
@@ -32,11 +34,7 @@ def load(
 ) -> Dataset:
     """The data at `path`; see `Recipe.load` and `DataOptions`. Raises BuildError."""
     source = open_source(path)
-    if UNKNOWN in source.labels:
-        raise BuildError(
-            f"--data {path}: a class is named {UNKNOWN!r}, which is the answer for every score"
-            " below the minimum score; rename the class"
-        )
+    _refuse_names(sorted(set(source.labels)), f"--data {path}")
     if like is not None:
         spec, how = like.input, like.preprocessing
     else:
@@ -96,6 +94,22 @@ def load(
         augmentation=augmentation,
         findings=tuple(findings),
     )
+
+
+def _refuse_names(names: Sequence[str], where: str) -> None:
+    """Raise BuildError for names of classes that no bundle can have as labels."""
+    for name in names:
+        if name == UNKNOWN:
+            raise BuildError(
+                f"{where}: a class is named {name!r}, which is the answer for every score below"
+                " the minimum score; rename the class"
+            )
+        if not name.strip():
+            raise BuildError(f"{where}: a class has the blank name {name!r}; rename the class")
+        try:
+            check_line(name, "class", where)
+        except BundleError as error:
+            raise BuildError(f"{error}; rename the class") from None
 
 
 def _natural(label: str) -> tuple[int, int, str]:

@@ -34,3 +34,12 @@ def test_a_class_named_as_the_answer_for_low_scores_is_refused(tmp_path, load_ow
     (tmp_path / "shapes" / "circle").rename(tmp_path / "shapes" / "unknown")
     assert reason in refusal(load_own, tmp_path / "shapes")
     assert reason in refusal(load_own, labelled(tmp_path / "mine.npz", "known", "unknown"))
+
+
+@pytest.mark.parametrize("name", ["", "  ", "two\nlines"])
+def test_a_class_whose_name_could_not_stand_in_a_list_of_labels_is_refused(
+    tmp_path, load_own, name
+):
+    said = refusal(load_own, labelled(tmp_path / "mine.npz", "a", name))
+    assert repr(name) in said
+    assert said.endswith("; rename the class")
