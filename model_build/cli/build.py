@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,12 @@ def build(channels: str | None, **options: Any) -> None:
     written; an existing bundle stays as it is.
     """
     progress = Progress()
-    with errors_as_exits(
-        gate_failed="; no bundle was written, an existing one stays",
-        interrupted="interrupted; no bundle was written",
+    with (
+        errors_as_exits(
+            gate_failed="; no bundle was written, an existing one stays",
+            interrupted="interrupted; no bundle was written, the same command goes on from here",
+        ),
+        progress,
     ):
         built = pipeline.build(
             **options,
@@ -88,5 +92,5 @@ def build(channels: str | None, **options: Any) -> None:
             f"the {built.parity.images} test {PLURALS[built.reads]} through every artifact:\n"
         )
         click.echo(built.parity.table())
-        bundle = built.bundle
-        click.echo(f"\n{bundle} is written; edge-runtime predict --model {bundle} FOLDER")
+        command = f"edge-runtime predict --model {shlex.quote(str(built.bundle))} FOLDER"
+        click.echo(f"\n{built.bundle} is written; {command}")

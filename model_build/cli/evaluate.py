@@ -57,7 +57,8 @@ def evaluate(
     sounds or series there are read by the bundle and compared with their labels;
     of data with a test part of its own only that is read.
     """
-    with errors_as_exits():
+    progress = Progress()
+    with errors_as_exits(), progress:
         figures = evaluation.evaluate(
             data,
             model=bundle,
@@ -65,7 +66,7 @@ def evaluate(
             seeds=seeds,
             epochs=epochs,
             seed=seed,
-            say=Progress().say,
+            say=progress.say,
         )
         click.echo(figures.table())
         if json_path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -12,11 +12,22 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Lines on standard error; on a terminal the last one is written over while it changes."""
+    """Lines on standard error; on a terminal the last one is written over while it changes.
+
+    As a context it ends that line, so that what follows, as an error, has a line of its own.
+    """
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A terminal shows the Ctrl-C as ^C, wherever the line is.
+        self._open |= self._live and kind is KeyboardInterrupt
+        self.end()
 
     def say(self, line: str) -> None:
         """A line that stays."""
@@ -24,9 +35,9 @@ class Progress:
         click.echo(line, err=True)
 
     def scanned(self, done: int, total: int) -> None:
-        """How many examples were looked at; on a terminal only."""
+        """How many examples were looked at; on a terminal only, and gone when all were."""
         if self._live:
-            self._show(f"looking at {done:,} of {total:,}", done == total)
+            self._write(f"looking at {done:,} of {total:,}" if done < total else "")
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
         """How far training is; away from a terminal one line for every tenth of the epochs."""
@@ -38,7 +49,9 @@ class Progress:
         )
         last = epoch.number == epochs
         if self._live:
-            self._show(line, last)
+            self._write(line)
+            if last:
+                self.end()
         elif last or epoch.number % max(1, epochs // 10) == 0:
             click.echo(line, err=True)
 
@@ -48,6 +61,7 @@ class Progress:
             click.echo(err=True)
             self._open = False
 
-    def _show(self, line: str, last: bool) -> None:
-        click.echo(f"\r{line}\x1b[K", err=True, nl=last)
-        self._open = not last
+    def _write(self, line: str) -> None:
+        """Put a line in the place of the last one; "" leaves the place empty."""
+        click.echo(f"\r{line}\x1b[K", err=True, nl=False)
+        self._open = bool(line)

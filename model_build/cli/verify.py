@@ -19,7 +19,7 @@ from .progress import Progress
 def verify(bundle: Path, data: str) -> None:
     """Run the test images through every artifact of a bundle again."""
     progress = Progress()
-    with errors_as_exits():
+    with errors_as_exits(), progress:
         parity = pipeline.verify(bundle, data, say=progress.say, scanned=progress.scanned)
         if parity.failures:
             raise GateError(parity.failures, parity.table())

@@ -114,7 +114,9 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(tmp
     finally:
         signal.signal(signal.SIGINT, before)
     assert done.exit_code == 130
-    assert done.output.endswith("model-build: interrupted; no bundle was written\n")
+    *_, last = done.output.splitlines()
+    assert last.startswith("model-build: interrupted; no bundle was written")
+    assert last.endswith(", the same command goes on from here")
 
 
 def test_an_interrupted_build_leaves_no_bundle_and_the_next_one_succeeds(tmp_path):
