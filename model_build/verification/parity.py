@@ -78,18 +78,37 @@ class ParityReport:
         return json.dumps(asdict(self) | {"passed": not self.failures}, indent=2) + "\n"
 
     def table(self) -> str:
-        """The report as a table of at most 80 columns."""
-        lines = [
-            f"{'artifact':<22}{'precision':<10}{'bytes':>9}{'accuracy':>9}"
-            f"{'agrees':>8}{'max diff':>10}{'ms':>7}  gate"
+        """The report as a table of at most 80 columns; longer names are cut in the middle."""
+        size = max([9, *(len(f"{a.bytes:,}") for a in self.artifacts)])
+        names = ["artifact", *(a.path for a in self.artifacts)]
+        figures = [
+            f"{'precision':<10}{'bytes':>{size}}{'accuracy':>9}{'agrees':>8}{'max diff':>9}"
+            f"{'ms':>7}  gate"
         ]
-        lines += [
-            f"{a.path:<22}{a.precision:<10}{a.bytes:>9,}{a.accuracy:>9.2%}"
-            f"{a.agreement:>8.2%}{a.max_difference:>10.1e}{a.milliseconds:>7.3f}"
+        figures += [
+            f"{a.precision:<10}{a.bytes:>{size},}{a.accuracy:>9.2%}{a.agreement:>8.2%}"
+            f"{a.max_difference:>9.1e}{_short(a.milliseconds):>7}"
             f"  {'FAIL' if a.failure else 'ok'}"
             for a in self.artifacts
         ]
-        return "\n".join(lines)
+        room = min(22, 80 - max(map(len, figures)))
+        return "\n".join(
+            f"{_cut(name, room - 1):<{room}}{line}"
+            for name, line in zip(names, figures, strict=True)
+        )
+
+
+def _short(milliseconds: float) -> str:
+    """In 6 characters at most, below a quarter of an hour."""
+    return f"{milliseconds:.{3 if milliseconds < 99 else 1 if milliseconds < 9999 else 0}f}"
+
+
+def _cut(name: str, width: int) -> str:
+    """The name in so many characters, with its end, which tells files apart."""
+    if len(name) <= width:
+        return name
+    start = (width - 3) // 2
+    return f"{name[:start]}...{name[len(name) - (width - 3 - start) :]}"
 
 
 def verify(

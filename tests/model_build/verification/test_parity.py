@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from model_build.export.artifacts import ARTIFACTS
-from model_build.verification.parity import Gates, verify
+from model_build.verification.parity import ArtifactReport, Gates, ParityReport, verify
 
 from ..conftest import run
 
@@ -100,3 +100,35 @@ def test_what_is_read_a_part_at_a_time_is_reported_as_a_whole(
     whole = figures()
     monkeypatch.setattr("model_build.verification.parity._CHUNK", 16)
     assert figures() == whole
+
+
+def artifact(path, **more):
+    figures = {"bytes": 99_999_999, "milliseconds": 0.5, "failure": None}
+    return ArtifactReport(
+        path=path,
+        format="onnx",
+        precision="float16",
+        accuracy=1.0,
+        agreement=1.0,
+        max_difference=1e-5,
+        disagreeing=(),
+        **figures | more,
+    )
+
+
+def test_the_table_keeps_within_80_columns_whatever_stands_in_it():
+    long = "model.quantized_by_channel.with_ranges.int8.tflite"
+    rows = [
+        artifact("model.float16.tflite", failure="differs", milliseconds=1234.5),
+        artifact(long),
+    ]
+    table = ParityReport("digits", 9, (1,), Gates(), tuple(rows)).table()
+    head, first, second = table.splitlines()
+    assert max(map(len, (head, first, second))) <= 80
+    assert first.split() == [
+        *("model.float16.tflite", "float16", "99,999,999", "100.00%", "100.00%", "1.0e-05"),
+        *("1234.5", "FAIL"),
+    ]
+    assert second.startswith("model.qu")
+    assert "8.tflite float16" in second
+    assert head.index("gate") == first.index("FAIL")
