@@ -125,8 +125,11 @@ def build(
             f" {len(dataset.test)} test"
         )
         key = f"{__version__} {architecture} {spec} {config} {dataset.augmentation}"
-        if workspace.keeps("training", key) and workspace.arrays("state") is not None:
-            say(f"going on with the training that {workspace.folder} holds")
+        if workspace.keeps("training", key):
+            if workspace.arrays("state") is not None:
+                say(f"going on with the training that {workspace.folder} holds")
+            else:
+                say("going on with the build before, of which no epoch was kept yet")
         stream = recipe.stream(dataset, spec, architecture, config, workspace, say)
         trained = train(
             stream,

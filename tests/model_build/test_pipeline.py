@@ -64,3 +64,21 @@ def test_a_training_that_diverges_is_one_line_and_leaves_nothing(tmp_path):
     assert re.match("training diverged in epoch [12]: its loss is ", said)
     assert said.endswith("; give a lower --learning-rate than 1e+09")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_build_says_that_it_goes_on_also_when_no_epoch_was_kept(tmp_path):
+    drawn_data.shapes(tmp_path / "shapes", 4)
+    said = []
+
+    def build():
+        def stop(*_):
+            raise KeyboardInterrupt
+
+        options = {"output": tmp_path / "out", "epochs": 2, "say": said.append, "progress": stop}
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.build(str(tmp_path / "shapes"), **options)
+
+    build()
+    assert not [line for line in said if line.startswith("going on")]
+    build()
+    assert "going on with the build before, of which no epoch was kept yet" in said
