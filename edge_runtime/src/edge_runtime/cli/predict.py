@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
@@ -164,14 +164,16 @@ def predict(
         else:
             row_format = RowFormat(cast("FormatName", format_), top_k)
             maker = RowMaker(arguments, row_format, max_pixels or MAX_PIXELS)
-            files = walk(
-                _with_names_from_stdin(paths),
-                recursive=recursive,
-                all_files=all_files,
-                endings=ENDINGS[reads],
-                passed_over=progress.pass_over,
-            )
+            rules: dict[str, Any] = {
+                "recursive": recursive,
+                "all_files": all_files,
+                "endings": ENDINGS[reads],
+            }
+            if output != "-":
+                _refuse_inputs(output, arguments["model"], paths, rules)
             with _open_output(output, resume) as stream:
+                names = _with_names_from_stdin(paths, output, stream)
+                files = walk(names, **rules, passed_over=progress.pass_over)
                 if resume:
                     from ..output.resume import skip_earlier_rows
 
@@ -219,15 +221,33 @@ def _format_of(output: str, otherwise: ShardFormat) -> ShardFormat:
     return "csv" if output.endswith(".csv") else otherwise
 
 
-def _with_names_from_stdin(paths: Iterable[str]) -> Iterator[str]:
+def _refuse_inputs(output: str, model: Path, paths: Iterable[str], rules: dict[str, Any]) -> None:
+    """Refuse an output that is the model, or an input that is known by now."""
+    from ..output.protect import refuse_model, refuse_named, refuse_walked
+
+    named = [path for path in paths if path != "-"]
+    refuse_model(output, model)
+    refuse_named(output, named)
+    refuse_walked(output, named, **rules)
+
+
+def _with_names_from_stdin(paths: Iterable[str], output: str, stream: BinaryIO) -> Iterator[str]:
     """The paths, with the lines of standard input in the place of each `-`."""
     for path in paths:
-        if path == "-":
-            for line in sys.stdin.buffer:
-                if name := line.rstrip(b"\r\n"):
-                    yield os.fsdecode(name)
-        else:
+        if path != "-":
             yield path
+        elif output == "-":
+            yield from _names_from_stdin()
+        else:
+            from ..output.protect import refuse_while_read
+
+            yield from refuse_while_read(output, os.fstat(stream.fileno()), _names_from_stdin())
+
+
+def _names_from_stdin() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        if name := line.rstrip(b"\r\n"):
+            yield os.fsdecode(name)
 
 
 @contextmanager

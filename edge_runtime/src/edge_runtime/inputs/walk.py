@@ -6,6 +6,7 @@ import heapq
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import suppress
 
 from .formats import ENDINGS, has_ending
 
@@ -39,17 +40,8 @@ def _walk_folder(
 ) -> Iterator[str]:
     taken = _SortedNames()
     try:
-        with os.scandir(folder) as scan:
-            for entry in scan:
-                if entry.name.startswith("."):
-                    passed_over(entry.path)
-                elif entry.is_dir(follow_symlinks=False):
-                    if recursive:
-                        taken.add(entry.name + "/")
-                elif _deserves_row(entry) and has_ending(entry.name, endings):
-                    taken.add(entry.name)
-                else:
-                    passed_over(entry.path)
+        for entry, is_folder in _scan(folder, recursive, endings, passed_over):
+            taken.add(entry.name + "/" if is_folder else entry.name)
     except OSError:
         yield folder
         return
@@ -59,6 +51,60 @@ def _walk_folder(
             yield from _walk_folder(start + name[:-1], recursive, endings, passed_over)
         else:
             yield start + name
+
+
+def _scan(
+    folder: str, recursive: bool, endings: Set[str] | None, passed_over: Callable[[str], object]
+) -> Iterator[tuple[os.DirEntry[str], bool]]:
+    """Yield the entries of one folder that a walk takes, and True for those that are folders."""
+    with os.scandir(folder) as scan:
+        for entry in scan:
+            if entry.name.startswith("."):
+                passed_over(entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                if recursive:
+                    yield entry, True
+            elif _deserves_row(entry) and has_ending(entry.name, endings):
+                yield entry, False
+            else:
+                passed_over(entry.path)
+
+
+def find_file(
+    target: os.stat_result,
+    folder: str,
+    *,
+    recursive: bool = True,
+    all_files: bool = False,
+    endings: Set[str] = ENDINGS["image"],
+) -> str | None:
+    """Search what `walk` takes of a folder for one file, by device and inode, also behind links.
+
+    Returns the path at which the walk meets it; None if it does not. Only links, and files with
+    the inode's number, cost more than the listing.
+    """
+    folders = [folder]
+    while folders:
+        with suppress(OSError):
+            scan = _scan(
+                folders.pop(), recursive, None if all_files else endings, lambda path: None
+            )
+            for entry, is_folder in scan:
+                if is_folder:
+                    folders.append(entry.path)
+                elif (entry.is_symlink() or entry.inode() == target.st_ino) and is_file(
+                    entry.path, target
+                ):
+                    return entry.path
+    return None
+
+
+def is_file(path: str, target: os.stat_result) -> bool:
+    """Tell if the file at a path, or behind the link there, is that one."""
+    try:
+        return os.path.samestat(os.stat(path), target)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return False
 
 
 class _SortedNames:
