@@ -55,7 +55,8 @@ class Watch(threading.Thread):
 def local(images: Path, output: Path) -> float:
     """Seconds of a whole run."""
     start = time.monotonic()
-    command = [*EDGE, str(images), "-o", str(output), "--workers", str(WORKERS), "--quiet"]
+    options = ["--force", "--workers", str(WORKERS), "--quiet"]
+    command = [*EDGE, str(images), "-o", str(output), *options]
     subprocess.run(command, check=True)
     return time.monotonic() - start
 

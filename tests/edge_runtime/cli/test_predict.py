@@ -234,8 +234,25 @@ def test_a_model_that_fails_when_it_is_loaded_leaves_the_earlier_output(
 ) -> None:
     edit_manifest(bundle, lambda data: data["labels"].append("x"))
     (tmp_path / "out.csv").write_text("earlier")
-    run("predict", "--model", bundle, *[GOOD] * files, "-o", "out.csv", status=3)
+    run("predict", "--model", bundle, *[GOOD] * files, "-o", "out.csv", "--force", status=3)
     assert (tmp_path / "out.csv").read_text() == "earlier"
+
+
+def test_an_earlier_output_is_replaced_only_by_force(run: Run, tmp_path: Path) -> None:
+    run("predict", GOOD, GOLDEN / "0.png", "-o", "rows.csv")
+    before = (tmp_path / "rows.csv").read_bytes()
+    done = run("predict", GOOD, "-o", "rows.csv", status=2)
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("edge-runtime: rows.csv: exists already")
+    assert {"--force", "--resume"} <= set(line.split())
+    assert (tmp_path / "rows.csv").read_bytes() == before
+    run("predict", GOOD, "-o", "rows.csv", "--resume", "--force", status=2)
+    assert (tmp_path / "rows.csv").read_bytes() == before
+    run("predict", GOOD, "-o", "rows.csv", "--force")
+    assert (tmp_path / "rows.csv").read_bytes() == run("predict", GOOD).stdout
+    (tmp_path / "link.csv").symlink_to("nowhere.csv")
+    run("predict", GOOD, "-o", "link.csv")
+    assert (tmp_path / "nowhere.csv").read_bytes() == run("predict", GOOD).stdout
 
 
 def test_a_lone_model_and_a_bundle_give_the_same_bytes(run: Run, bundle: Path) -> None:

@@ -35,9 +35,10 @@ def test_a_full_disk_is_one_line_and_leaves_whole_rows_to_go_on_from(
     output = tmp_path / f"rows.{format}"
     folder = scans / "b"
     whole = run("predict", folder, "--format", format, status=1).stdout
+    quiet = ["--quiet", "--batch-size", "16"]
     for size in (5000, 5):
         done = subprocess.run(
-            [EXECUTABLE, "predict", folder, "-o", output, "--quiet", "--batch-size", "16"],
+            [EXECUTABLE, "predict", folder, "-o", output, "--force", *quiet],
             capture_output=True,
             env=environment(home),
             timeout=TIMEOUT,
@@ -127,7 +128,7 @@ def test_two_runs_never_write_one_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("by the other\n")
     with open(tmp_path / "rows.csv", "r+b") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        for options in ([], ["--resume"]):
+        for options in ([], ["--resume"], ["--force"]):
             done = run("predict", GOOD, "-o", "rows.csv", *options, status=2)
             assert done.stderr.startswith(b"edge-runtime: rows.csv: another run is writing it")
             assert len(done.stderr.splitlines()) == 1
@@ -137,7 +138,7 @@ def test_two_runs_never_write_one_file(run: Run, tmp_path: Path) -> None:
 def test_what_an_output_held_is_there_until_it_is_cut_off(tmp_path: Path) -> None:
     earlier = b"earlier rows\n" * 9
     (tmp_path / "x").write_bytes(earlier)
-    with open_output(str(tmp_path / "x"), keep=False) as stream:
+    with open_output(str(tmp_path / "x"), keep=False, replace=True) as stream:
         assert (tmp_path / "x").read_bytes() == earlier
         stream.truncate(0)
         stream.write(b"row\n")
@@ -171,3 +172,15 @@ def test_an_interrupt_in_the_middle_of_a_write_leaves_none_of_it(tmp_path: Path)
         with pytest.raises(KeyboardInterrupt):
             stream.write(b"another row\n")
     assert (tmp_path / "x").read_bytes() == b"row\n"
+
+
+def test_a_file_without_rows_is_left_only_where_it_was_before(tmp_path: Path) -> None:
+    for name in ("new", "old"):
+        if name == "old":
+            (tmp_path / name).touch()
+        with (
+            pytest.raises(KeyboardInterrupt),
+            open_output(str(tmp_path / name), keep=False, replace=True),
+        ):
+            raise KeyboardInterrupt
+        assert (tmp_path / name).exists() == (name == "old")

@@ -32,7 +32,7 @@ def contents(top: Path) -> dict[Path, bytes]:
 def refused(run: Run, top: Path, *arguments: object, input: bytes = b"") -> str:
     """The line with which `predict` refuses to begin; nothing is changed, whatever else is said."""
     before = contents(top)
-    for more in ((), ("--resume",)):
+    for more in ((), ("--resume",), ("--force",)):
         done = run("predict", *arguments, *more, status=2, input=input)
         assert done.stdout == b""
         (line,) = done.stderr.decode().splitlines()

@@ -87,6 +87,7 @@ if TYPE_CHECKING:
 )
 @click.option("--address", metavar="HOST:PORT", help="The Ray cluster. Default: this machine.")
 @click.option("--resume", is_flag=True, help="Go on after the rows that FILE already holds.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.option(
     "--max-failure-rate",
     metavar="R",
@@ -111,6 +112,7 @@ def predict(
     engine: str,
     address: str | None,
     resume: bool,
+    force: bool,
     max_failure_rate: float | None,
     quiet: bool,
 ) -> None:
@@ -122,7 +124,9 @@ def predict(
     """
     if resume and output == "-":
         raise click.UsageError("--resume needs -o FILE, the output to go on with")
-    _check_engine(engine, address, output, format_, paths)
+    if resume and force:
+        raise click.UsageError("give --resume to keep the rows of FILE, or --force to replace it")
+    _check_engine(engine, force, address, output, format_, paths)
     with errors_as_exits(
         interrupted="interrupted" if output == "-" else "interrupted; --resume goes on from here"
     ):
@@ -136,8 +140,9 @@ def predict(
         from .progress import Progress
 
         mute_libraries()
+        model_path = BUILT_IN if model is None else Path(model)
         arguments = {
-            "model": BUILT_IN if model is None else Path(model),
+            "model": model_path,
             "precision": precision,
             "top_k": top_k,
             "min_score": min_score,
@@ -170,8 +175,8 @@ def predict(
                 "endings": ENDINGS[reads],
             }
             if output != "-":
-                _refuse_inputs(output, arguments["model"], paths, rules)
-            with _open_output(output, resume) as stream:
+                _refuse_inputs(output, model_path, paths, rules)
+            with _open_output(output, resume, force) as stream:
                 names = _with_names_from_stdin(paths, output, stream)
                 files = walk(names, **rules, passed_over=progress.pass_over)
                 if resume:
@@ -201,7 +206,12 @@ def predict(
 
 
 def _check_engine(
-    engine: str, address: str | None, output: str, format_: str | None, paths: Iterable[str]
+    engine: str,
+    force: bool,
+    address: str | None,
+    output: str,
+    format_: str | None,
+    paths: Iterable[str],
 ) -> None:
     """Refuse the options of the other engine, by name."""
     if engine == "local":
@@ -209,6 +219,8 @@ def _check_engine(
             raise click.UsageError("--address needs --engine ray")
         if format_ == "parquet":
             raise click.UsageError("--format parquet needs --engine ray")
+    elif force:
+        raise click.UsageError("--engine ray empties no folder: give -o OUT that is empty or new")
     elif output == "-":
         raise click.UsageError("--engine ray needs -o OUT, a folder or URI for the parts")
     elif "-" in paths:
@@ -251,7 +263,7 @@ def _names_from_stdin() -> Iterator[str]:
 
 
 @contextmanager
-def _open_output(output: str, resume: bool) -> Iterator[BinaryIO]:
+def _open_output(output: str, resume: bool, force: bool) -> Iterator[BinaryIO]:
     """Open the file or standard output; Ctrl-C raises KeyboardInterrupt while it is open."""
     if output == "-":
         if sys.stdout is None:
@@ -261,5 +273,5 @@ def _open_output(output: str, resume: bool) -> Iterator[BinaryIO]:
         return
     from ..output.file import open_output
 
-    with open_output(output, keep=resume) as stream, interruptible():
+    with open_output(output, keep=resume, replace=force) as stream, interruptible():
         yield cast("BinaryIO", stream)

@@ -33,20 +33,20 @@ class RowFile(io.FileIO):
 
 
 @contextmanager
-def open_output(path: str, *, keep: bool, patience: float = 0.0) -> Iterator[RowFile]:
+def open_output(
+    path: str, *, keep: bool, replace: bool = False, patience: float = 0.0
+) -> Iterator[RowFile]:
     """Open an output file; what it holds stays there until the caller truncates it.
 
     keep: open it for reading too, to go on after the rows that it holds.
+    replace: open it although it exists. A pipe or a device is opened in any case.
     patience: seconds to wait for another run that is writing it.
 
-    On leaving, the rows are synced to the disk. Raises OutputError when the file cannot be
-    written, another run is writing it, or `keep` is given and it is not a regular file.
+    On leaving, the rows are synced to the disk; a file that was made here and got none is removed.
+    Raises OutputError when the file cannot be written, another run is writing it, it exists and
+    neither `keep` nor `replace` is given, or `keep` is given and it is not a regular file.
     """
-    flags = (os.O_RDWR if keep else os.O_WRONLY) | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    try:
-        handle = os.open(path, flags, 0o666)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+    handle, made = _open(path, (os.O_RDWR if keep else os.O_WRONLY) | getattr(os, "O_BINARY", 0))
     regular = stat.S_ISREG(os.fstat(handle).st_mode)
     with RowFile(handle, "r+b" if keep else "wb") as stream:
         stream.name = path
@@ -58,6 +58,34 @@ def open_output(path: str, *, keep: bool, patience: float = 0.0) -> Iterator[Row
             raise OutputError(
                 f"{path}: another run is writing it; wait for its end, or give another -o"
             )
-        yield stream
+        if regular and not (made or keep or replace):
+            raise OutputError(
+                f"{path}: exists already; --resume goes on after its rows, --force replaces it,"
+                " or give another -o"
+            )
+        try:
+            yield stream
+        except BaseException:
+            if made and not os.fstat(handle).st_size:
+                _remove(path, handle)
+            raise
         if regular:
             os.fsync(handle)
+
+
+def _open(path: str, flags: int) -> tuple[int, bool]:
+    """Open a file, which is made if there is none; returns its descriptor, and True if made."""
+    try:
+        with suppress(FileExistsError):
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666), True
+        made = not os.path.exists(path)  # behind a link to nothing
+        return os.open(path, flags | os.O_CREAT, 0o666), made
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _remove(path: str, handle: int) -> None:
+    """Remove a file, unless another one has taken its place."""
+    with suppress(OSError):
+        if os.path.samestat(os.lstat(path), os.fstat(handle)):
+            os.unlink(path)

@@ -34,6 +34,8 @@ def refuse_model(output: str, model: Path) -> None:
 def refuse_named(output: str, paths: Iterable[str]) -> None:
     """Raise OutputError when the output is one of the files at these paths."""
     target = _stat(output)
+    if target is None and os.path.exists(output):  # a pipe, a device or a folder
+        return
     place = os.path.realpath(output)
     for path in paths:
         if target is not None:
