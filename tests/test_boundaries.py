@@ -101,6 +101,7 @@ TESTED_BY = {
     "output.rows": "cli/test_predict.py",
     "preprocessing.base": "preprocessing/test_readers.py",
     "preprocessing.ink.types": "preprocessing/ink/test_find.py",
+    "system.arguments": "inference/test_classifier.py",
     "system.atomic": "deployment/test_update.py",
     "system.cpus": "inference/test_concurrency.py",
     "system.lock": "output/test_file.py",

@@ -20,6 +20,7 @@ from ...support.helpers import (
     GOLDEN,
     LEAST_SURE,
     TIMEOUT,
+    VECTORS,
     edit_manifest,
     environment,
     flip_byte,
@@ -207,3 +208,40 @@ def test_no_file_is_left_in_the_home_folder(home: Path) -> None:
     code = f"from edge_runtime import Classifier; Classifier().predict({str(PATHS[0])!r})"
     subprocess.run([sys.executable, "-c", code], env=environment(home), timeout=TIMEOUT, check=True)
     assert list(home.rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"top_k": 0},
+        {"top_k": 2.5},
+        {"top_k": True},
+        {"threads": 0},
+        {"threads": -1},
+        {"threads": "2"},
+        {"min_score": 1.5},
+        {"min_score": float("nan")},
+        {"min_score": "0.5"},
+        {"precision": "fp16"},
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_is_named_when_a_classifier_is_made(wrong: dict[str, Any]) -> None:
+    ((name, value),) = wrong.items()
+    with pytest.raises((TypeError, ValueError), match=rf"^{name} is '?{value}'?, expected "):
+        Classifier(**wrong)
+
+
+@pytest.mark.parametrize("name", ["batch_size", "workers"])
+@pytest.mark.parametrize("value", [0, -1, 2.5, "3", None, True], ids=str)
+def test_a_wrong_argument_is_named_when_a_folder_is_asked_for(
+    classifier: Classifier, name: str, value: Any
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{name} is '?{value}'?, expected "):
+        classifier.predict_folder(GOLDEN, **{name: value})
+
+
+def test_numpys_integers_are_whole_numbers() -> None:
+    classifier = Classifier(top_k=np.int64(2), threads=np.uint8(1))
+    assert len(classifier.predict(PATHS[0]).top) == 2
+    assert len(list(classifier.predict_folder(GOLDEN, batch_size=np.int32(3)))) == len(VECTORS)

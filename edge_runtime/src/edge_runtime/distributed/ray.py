@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EdgeRuntimeError
 from ..inference.results import Result
 from ..inputs.files import MAX_PIXELS
+from ..system.arguments import whole_number
 from ..system.cpus import available_cpus
 from ..system.signals import interrupts_held
 from ..system.workers import chunked, work_in_order
@@ -79,7 +80,7 @@ class Predict:
         batch_size: images in one call of the model.
         max_pixels: width times height above which an image is `too_large`.
 
-        Raises BundleError.
+        Raises BundleError, TypeError and ValueError as Classifier does.
         """
         self._classifier = own_classifier(
             Classifier,
@@ -89,8 +90,8 @@ class Predict:
             min_score=min_score,
             threads=threads,
         )
-        self._batch_size = batch_size
-        self._max_pixels = max_pixels
+        self._batch_size = whole_number("batch_size", batch_size)
+        self._max_pixels = whole_number("max_pixels", max_pixels)
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> pa.Table:
         """The rows of a batch of `path` and, if there, `bytes`."""

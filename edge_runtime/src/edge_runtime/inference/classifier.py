@@ -16,6 +16,7 @@ from ..bundle.integrity import MAX_FILE_BYTES, read_file
 from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model
 from ..bundle.spec import UNKNOWN, ModelSpec
 from ..errors import BundleError, EdgeRuntimeError, one_line
+from ..system.arguments import share, whole_number
 from .results import Prediction, Result, Score
 from .session import check_signature, onnxruntime_errors, open_session
 
@@ -46,14 +47,15 @@ class Classifier:
         precision: which of a bundle's ONNX files to run.
         top_k: how many labels `Prediction.top` holds, at least 1.
         min_score: probability in [0, 1] below which the label is `unknown`.
-        threads: onnxruntime's threads for one call; 1 is best for small models.
+        threads: onnxruntime's threads for one call, at least 1, which is best for small models.
 
-        Raises BundleError when the bundle or model cannot be used.
+        Raises BundleError when the bundle or model cannot be used, TypeError and ValueError for
+        other arguments than these.
         """
-        if top_k < 1:
-            raise ValueError(f"top_k is {top_k}, expected at least 1")
-        if not 0 <= min_score <= 1:
-            raise ValueError(f"min_score is {min_score}, expected 0 to 1")
+        if precision not in ("fp32", "int8"):
+            raise ValueError(f"precision is {precision!r}, expected 'fp32' or 'int8'")
+        top_k, threads = whole_number("top_k", top_k), whole_number("threads", threads)
+        min_score = share("min_score", min_score)
         path = BUILT_IN if model is None else Path(model)
         self.arguments: dict[str, Any] = {
             "model": path,
@@ -138,7 +140,12 @@ class Classifier:
         A file that cannot be read gives a Result with a status; it raises nothing. With more
         than one worker, processes are started: guard the caller's main module as
         multiprocessing asks.
+
+        batch_size: images in one call of the model, at least 1. workers: processes, at least 1.
+        Raises TypeError and ValueError for other numbers.
         """
+        batch_size = whole_number("batch_size", batch_size)
+        workers = whole_number("workers", workers)
         from ..inputs.formats import ENDINGS
         from ..inputs.walk import walk
         from .batch import classify_files
