@@ -121,3 +121,23 @@ print(*sys.modules, file=sys.stderr)
 )
 def test_a_mistyped_command_is_answered_with_its_name(run: Run) -> None:
     assert b"'predict'" in run("predct", status=2).stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", GOOD, "--min-score"),
+        ("predict", GOOD, "--max-failure-rate"),
+        ("watch", ".", "-o", "rows.csv", "--min-score"),
+        ("watch", ".", "-o", "rows.csv", "--poll"),
+    ],
+    ids=lambda arguments: f"{arguments[0]} {arguments[-1]}",
+)
+def test_a_number_that_is_none_is_refused(
+    run: Run, tmp_path: Path, arguments: tuple[object, ...], value: str
+) -> None:
+    done = run(*arguments, value, status=2)
+    (line,) = done.stderr.decode().splitlines()
+    assert str(arguments[-1]) in line
+    assert not (tmp_path / "rows.csv").exists()

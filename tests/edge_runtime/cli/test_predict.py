@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime import Classifier
 from edge_runtime.output.row_format import written
 
 from ...conftest import Run
@@ -291,6 +292,19 @@ def test_int8_reads_the_same_labels(run: Run) -> None:
     rows = rows_of(run("predict", GOLDEN, "--precision", "int8").stdout)
     full = rows_of(run("predict", GOLDEN).stdout)
     assert [row["label"] for row in rows] == [row["label"] for row in full]
+
+
+def test_a_lone_model_is_not_said_to_be_of_another_precision(
+    run: Run, bundle: Path, tmp_path: Path
+) -> None:
+    for name in ("model.onnx", "model.int8.onnx"):
+        options = ("--model", bundle / name, "--precision", "int8", "-o", "rows.csv")
+        (line,) = run("predict", GOOD, *options, status=2).stderr.decode().splitlines()
+        assert "its own precision, not in int8" in line
+        assert not (tmp_path / "rows.csv").exists()
+        with pytest.raises(ValueError, match="its own precision, not in int8"):
+            Classifier(bundle / name, precision="int8")
+    run("predict", GOOD, "--model", bundle / "model.int8.onnx")
 
 
 def test_names_are_read_from_standard_input_among_the_others(run: Run, odd: Path) -> None:

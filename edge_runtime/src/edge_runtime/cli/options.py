@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,20 @@ from .exits import printable
 
 if TYPE_CHECKING:
     from ..bundle.spec import ModelSpec
+
+
+class RealRange(click.FloatRange):
+    """A number within bounds; NaN, which no bound stops, and infinity are refused."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert the text of an option, as click asks."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
 
 bundle_argument = click.argument("bundle", required=False, type=click.Path(path_type=Path))
 key_option = click.option(
@@ -23,7 +38,7 @@ model_option = click.option("--model", metavar="BUNDLE|FILE.onnx", help="The mod
 min_score_option = click.option(
     "--min-score",
     metavar="S",
-    type=click.FloatRange(0, 1),
+    type=RealRange(0, 1),
     default=0.0,
     show_default=True,
     help="Below this probability the label is 'unknown'.",
@@ -54,8 +69,11 @@ def read_spec(arguments: dict[str, Any]) -> ModelSpec:
         from ..bundle.manifest import read_model
 
         return read_model(arguments["model"], arguments["precision"])[0].spec
-    from ..inference.classifier import Classifier
+    from ..inference.classifier import LONE_FILE, Classifier
 
+    if arguments["precision"] != "fp32" and arguments["model"].is_file():
+        message = LONE_FILE.format(path=arguments["model"], precision=arguments["precision"])
+        raise click.BadParameter(message, param_hint="--precision")
     return Classifier(**arguments).spec
 
 

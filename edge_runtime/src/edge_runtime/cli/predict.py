@@ -20,6 +20,7 @@ from .exits import (
     stop,
 )
 from .options import (
+    RealRange,
     max_pixels_option,
     min_score_option,
     model_option,
@@ -91,7 +92,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-failure-rate",
     metavar="R",
-    type=click.FloatRange(0, 1),
+    type=RealRange(0, 1),
     help="Exit status 4 if more than this share of the files fails.",
 )
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")

@@ -11,6 +11,7 @@ import click
 
 from .exits import errors_as_exits, mute_libraries, printable
 from .options import (
+    RealRange,
     max_pixels_option,
     min_score_option,
     model_option,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--poll",
     metavar="SECONDS",
-    type=click.FloatRange(0.1),
+    type=RealRange(0.1),
     help="Look at DIR so often: for network folders, whose changes the kernel does not tell.",
 )
 def watch(

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "int8"]
 
+LONE_FILE = (
+    "{path}: a lone file is run in its own precision, not in {precision}; give the bundle, or the"
+    " bundle's {precision} file by itself"
+)
 _BLANK = Prediction(UNKNOWN, 0.0, -1, ())
 
 
@@ -44,7 +48,7 @@ class Classifier:
 
         model: a bundle's folder, a lone `.onnx` file exported by model-build, or None for the
             digits model inside this package.
-        precision: which of a bundle's ONNX files to run.
+        precision: which of a bundle's ONNX files to run. A lone file has one precision, its own.
         top_k: how many labels `Prediction.top` holds, at least 1.
         min_score: probability in [0, 1] below which the label is `unknown`.
         threads: onnxruntime's threads for one call, at least 1, which is best for small models.
@@ -57,6 +61,8 @@ class Classifier:
         top_k, threads = whole_number("top_k", top_k), whole_number("threads", threads)
         min_score = share("min_score", min_score)
         path = BUILT_IN if model is None else Path(model)
+        if precision != "fp32" and path.is_file():
+            raise ValueError(LONE_FILE.format(path=path, precision=precision))
         self.arguments: dict[str, Any] = {
             "model": path,
             "precision": precision,
