@@ -281,6 +281,24 @@ def test_a_minimum_score_makes_unsure_readings_unknown_and_no_failure(run: Run) 
     assert unsure == sure | {"label": "unknown"}
 
 
+def test_the_best_label_below_the_minimum_score_is_in_the_row(run: Run, tmp_path: Path) -> None:
+    (sure,) = rows_of(run("predict", LEAST_SURE, "--top-k", 3).stdout)
+    options = ("--top-k", 3, "--min-score", 1)
+    (unsure,) = rows_of(run("predict", LEAST_SURE, *options).stdout)
+    assert unsure == sure | {
+        "label": "unknown",
+        "label_2": sure["label"],
+        "score_2": sure["score"],
+        "label_3": sure["label_2"],
+        "score_3": sure["score_2"],
+    }
+    where = ("-o", tmp_path / "rows.csv")
+    run("predict", LEAST_SURE, *options, *where)
+    run("predict", LEAST_SURE, *options, *where, "--resume")
+    line = run("predict", LEAST_SURE, *options, "--format", "jsonl").stdout
+    assert json.loads(line)["top"][0]["label"] == sure["label"]
+
+
 def test_a_blank_image_is_unknown_with_score_zero(run: Run, tmp_path: Path) -> None:
     Image.fromarray(np.full((30, 30), 240, np.uint8)).save(tmp_path / "blank.png")
     (row,) = rows_of(run("predict", "blank.png", "--top-k", 2).stdout)

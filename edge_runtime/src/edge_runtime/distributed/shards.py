@@ -100,9 +100,9 @@ def table(results: Sequence[Result], top_k: int) -> pa.Table:
         "score": ([r.prediction and round(r.prediction.score, 6) for r in results], pa.float64()),
         "error": ([r.error and written(r.error) for r in results], pa.string()),
     }
-    tops = [r.prediction.top if r.prediction else () for r in results]
+    others = [r.prediction.others if r.prediction else () for r in results]
     for place in range(2, top_k + 1):
-        there = [top[place - 1] if len(top) >= place else None for top in tops]
+        there = [scores[place - 2] if len(scores) >= place - 1 else None for scores in others]
         columns[f"label_{place}"] = ([s and s.label for s in there], pa.string())
         columns[f"score_{place}"] = ([s and round(s.score, 6) for s in there], pa.float64())
     return pa.table({name: pa.array(*column) for name, column in columns.items()})

@@ -27,6 +27,13 @@ class Prediction:
     top: tuple[Score, ...]
     """The `top_k` best labels with their probabilities, best first; empty for a blank input."""
 
+    @property
+    def others(self) -> tuple[Score, ...]:
+        """What stands beside `label` in a row of `top_k` labels: the next best ones; where `label`
+        is `unknown` for its low score, the best one too.
+        """
+        return self.top[1:] if self.index >= 0 else self.top[:-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

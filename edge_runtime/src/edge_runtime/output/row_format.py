@@ -65,7 +65,7 @@ class RowFormat:
             row = [result.path, result.status, "", "", result.error or ""]
             return row + [""] * (2 * (self.top_k - 1))
         row = [result.path, result.status, found.label, _score(found.score), ""]
-        for label, score in found.top[1 : self.top_k]:
+        for label, score in found.others[: self.top_k - 1]:
             row += [label, _score(score)]
         return row + [""] * (2 * self.top_k + 3 - len(row))
 
