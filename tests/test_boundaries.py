@@ -65,7 +65,7 @@ RUNTIME_HOMES = {
     "click": {"cli"},
     "cryptography": {"bundle.signature"},
     "ray": {"distributed.ray"},
-    "pyarrow": {"distributed"},
+    "pyarrow": {"distributed", "output.parquet"},
     "fsspec": {"distributed.storage"},
 }
 BUILD_HOMES = {
@@ -98,6 +98,8 @@ TESTED_BY = {
     "inputs.formats": "preprocessing/test_readers.py",
     "inputs.files": "test_errors.py",
     "inputs.image": "preprocessing/test_image.py",
+    "output.encoding": "cli/test_predict.py",
+    "output.parquet": "cli/test_predict.py",
     "output.rows": "cli/test_predict.py",
     "preprocessing.base": "preprocessing/test_readers.py",
     "preprocessing.ink.types": "preprocessing/ink/test_find.py",

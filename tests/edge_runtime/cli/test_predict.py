@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Classifier
+from edge_runtime.output.encoding import Encoding, row_stream
 from edge_runtime.output.row_format import written
 
 from ...conftest import Run
@@ -164,6 +166,83 @@ def test_a_jsonl_ending_chooses_the_format_and_an_option_overrules_it(
     run("predict", GOOD, "-o", "b.jsonl", "--format", "csv", "--top-k", 2)
     header = (tmp_path / "b.jsonl").read_text().splitlines()[0]
     assert header == "path,status,label,score,error,label_2,score_2"
+
+
+@pytest.mark.parametrize(
+    "name", ["a.CSV", "a.JSONL", "a.ndjson", "a.csv.gz", "A.Csv.GZ", "a.jsonl.gz", "a.ndjson.gz"]
+)
+def test_each_known_ending_chooses_its_format(run: Run, tmp_path: Path, name: str) -> None:
+    format = "csv" if "csv" in name.lower() else "jsonl"
+    expected = run("predict", GOLDEN, "--format", format).stdout
+    outputs = []
+    for options in (["--batch-size", 3], ["--batch-size", 64], ["--workers", 2]):
+        run("predict", GOLDEN, "-o", name, "--force", *options)
+        outputs.append((tmp_path / name).read_bytes())
+    assert len(set(outputs)) == 1
+    assert (gzip.decompress(outputs[0]) if name.lower().endswith(".gz") else outputs[0]) == expected
+
+
+def test_a_parquet_file_has_the_rows_of_jsonl(run: Run, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    options = (GOLDEN, "absent.png", "--top-k", 3, "--min-score", 0.99)
+    expected = rows_of(run("predict", *options, status=1).stdout)
+    outputs = []
+    for size in (2, 64):
+        run("predict", *options, "-o", "a.parquet", "--force", "--batch-size", size, status=1)
+        outputs.append((tmp_path / "a.parquet").read_bytes())
+    assert outputs[0] == outputs[1]
+    found = parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    for row in found:
+        for name, value in row.items():
+            if isinstance(value, float):
+                row[name] = f"{value:.6f}"
+    assert [{k: v or "" for k, v in row.items()} for row in found] == expected
+    (tmp_path / "none").mkdir()
+    run("predict", "none", "-o", "none.parquet")
+    assert parquet.read_table(tmp_path / "none.parquet").num_rows == 0
+    for name in ("a.parquet", "a.csv.gz"):
+        (line,) = run("predict", *options, "-o", name, "--resume", status=2).stderr.splitlines()
+        assert b"--force" in line
+
+
+@pytest.mark.parametrize(
+    "name", ["x.json", "x.tsv", "x.txt", "x", "x.csv.bz2", "x.parquet.gz", "x.gz", "csv"]
+)
+def test_an_unknown_ending_is_one_line_and_no_file(run: Run, tmp_path: Path, name: str) -> None:
+    for command in (["predict", GOLDEN], ["watch", "home"]):
+        (line,) = run(*command, "-o", name, status=2).stderr.decode().splitlines()
+        assert line.startswith(f"edge-runtime: {name}: ")
+        assert ".csv" in line
+        assert not (tmp_path / name).exists()
+    run("predict", GOOD, "-o", name, "--format", "csv")
+
+
+@pytest.mark.parametrize("name", ["x.csv.gz", "x.parquet"])
+def test_a_watch_appends_to_nothing_that_is_packed(run: Run, tmp_path: Path, name: str) -> None:
+    (line,) = run("watch", "home", "-o", name, status=2).stderr.decode().splitlines()
+    assert "appended" in line
+    assert not (tmp_path / name).exists()
+
+
+def test_an_interrupted_gzip_file_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(b"earlier")
+
+    def interrupt(*rows: bytes) -> None:
+        with (
+            open(path, "r+b", buffering=0) as file,
+            row_stream(file, Encoding("csv", True), 1) as stream,  # type: ignore[arg-type]
+        ):
+            for row in rows:
+                stream.write(row)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert path.read_bytes() == b"earlier"
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(b"one\n", b"two\n")
+    assert gzip.decompress(path.read_bytes()) == b"one\ntwo\n"
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])

@@ -27,6 +27,11 @@ class RealRange(click.FloatRange):
         return number
 
 
+UNKNOWN_ENDING = (
+    "{output}: its ending tells no format of rows; give .csv, .jsonl or .ndjson (each also .gz),"
+    " .parquet, or --format"
+)
+
 bundle_argument = click.argument("bundle", required=False, type=click.Path(path_type=Path))
 key_option = click.option(
     "--key",

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -20,6 +21,7 @@ from .exits import (
     stop,
 )
 from .options import (
+    UNKNOWN_ENDING,
     RealRange,
     max_pixels_option,
     min_score_option,
@@ -29,20 +31,26 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..distributed.job import ShardFormat
     from ..inference.classifier import Precision
-    from ..output.row_format import FormatName
+    from ..output.encoding import Encoding
+    from ..output.row_format import FileFormat
 
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @model_option
-@click.option("-o", "--output", metavar="FILE|-", default="-", help="Where the rows go.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|-",
+    default="-",
+    help="Where the rows go: .csv, .jsonl or .ndjson, each also .gz, or .parquet.",
+)
 @click.option(
     "--format",
     "format_",
     type=click.Choice(["csv", "jsonl", "parquet"]),
-    help="Default: by the ending of FILE, else csv (parquet with Ray).",
+    help="Default: by the ending of FILE, on standard output csv, with Ray parquet.",
 )
 @click.option("--recursive/--no-recursive", default=True, help="Enter folders inside folders.")
 @click.option("--all-files", is_flag=True, help="In folders, take files of every ending.")
@@ -100,7 +108,7 @@ def predict(
     paths: tuple[str, ...],
     model: str | None,
     output: str,
-    format_: ShardFormat | None,
+    format_: FileFormat | None,
     recursive: bool,
     all_files: bool,
     top_k: int,
@@ -127,14 +135,16 @@ def predict(
         raise click.UsageError("--resume needs -o FILE, the output to go on with")
     if resume and force:
         raise click.UsageError("give --resume to keep the rows of FILE, or --force to replace it")
-    _check_engine(engine, force, address, output, format_, paths)
-    with errors_as_exits(
-        interrupted="interrupted" if output == "-" else "interrupted; --resume goes on from here"
-    ):
+    _check_engine(engine, force, address, output, paths)
+    can_go_on = engine == "ray" or _can_be_resumed(output)
+    goes_on = "; --resume goes on from here" if can_go_on else ""
+    with errors_as_exits(interrupted=f"interrupted{goes_on}"):
         from ..bundle.manifest import BUILT_IN
         from ..inputs.files import MAX_PIXELS
         from ..inputs.formats import ENDINGS, PLURALS
         from ..inputs.walk import walk
+        from ..output.encoding import encoding_of, row_stream
+        from ..output.protect import refuse_model, refuse_named, refuse_walked
         from ..output.row_format import RowFormat
         from ..output.rows import RowMaker, rows_in_order, write_rows
         from ..system.cpus import available_cpus
@@ -142,6 +152,16 @@ def predict(
 
         mute_libraries()
         model_path = BUILT_IN if model is None else Path(model)
+        if engine == "local":
+            named = [path for path in paths if path != "-"]
+            if output != "-":
+                refuse_model(output, model_path)
+                refuse_named(output, named)
+            encoding = _encoding(output, format_)
+            if resume and not encoding.can_be_resumed:
+                raise click.UsageError(
+                    f"{output}: --resume goes on with .csv and .jsonl only; --force writes it anew"
+                )
         arguments = {
             "model": model_path,
             "precision": precision,
@@ -152,7 +172,6 @@ def predict(
         spec = read_spec(arguments)
         reads = spec.preprocessing.reads
         progress = Progress(quiet, reads, PLURALS[reads])
-        format_ = format_ or _format_of(output, "csv" if engine == "local" else "parquet")
         top_k = min(top_k, len(spec.labels))
         if engine == "ray":
             from .predict_on_ray import predict_on_ray
@@ -166,9 +185,11 @@ def predict(
                 "resume": resume,
                 "reads": reads,
             }
+            by_name = encoding_of(output)
+            format_ = format_ or (by_name.format if by_name else "parquet")
             predict_on_ray(paths, output, format_, job, workers, address, progress)
         else:
-            row_format = RowFormat(cast("FormatName", format_), top_k)
+            row_format = RowFormat("csv" if encoding.format == "csv" else "jsonl", top_k)
             maker = RowMaker(arguments, row_format, max_pixels or MAX_PIXELS)
             rules: dict[str, Any] = {
                 "recursive": recursive,
@@ -176,7 +197,7 @@ def predict(
                 "endings": ENDINGS[reads],
             }
             if output != "-":
-                _refuse_inputs(output, model_path, paths, rules)
+                refuse_walked(output, named, **rules)
             with _open_output(output, resume, force) as stream:
                 names = _with_names_from_stdin(paths, output, stream)
                 files = walk(names, **rules, passed_over=progress.pass_over)
@@ -191,7 +212,8 @@ def predict(
                 try:
                     header = b"" if earlier else row_format.header()
                     replace = not earlier and output != "-"
-                    write_rows(stream, header, progress.count(chunks), replace=replace)
+                    with row_stream(stream, encoding, top_k) as rows:
+                        write_rows(rows, header, progress.count(chunks), replace=replace)
                 except KeyboardInterrupt:
                     progress.finish()
                     raise
@@ -207,19 +229,12 @@ def predict(
 
 
 def _check_engine(
-    engine: str,
-    force: bool,
-    address: str | None,
-    output: str,
-    format_: str | None,
-    paths: Iterable[str],
+    engine: str, force: bool, address: str | None, output: str, paths: Iterable[str]
 ) -> None:
     """Refuse the options of the other engine, by name."""
     if engine == "local":
         if address is not None:
             raise click.UsageError("--address needs --engine ray")
-        if format_ == "parquet":
-            raise click.UsageError("--format parquet needs --engine ray")
     elif force:
         raise click.UsageError("--engine ray empties no folder: give -o OUT that is empty or new")
     elif output == "-":
@@ -228,20 +243,29 @@ def _check_engine(
         raise click.UsageError("--engine ray reads no file names from standard input")
 
 
-def _format_of(output: str, otherwise: ShardFormat) -> ShardFormat:
-    if output.endswith(".jsonl"):
-        return "jsonl"
-    return "csv" if output.endswith(".csv") else otherwise
+def _can_be_resumed(output: str) -> bool:
+    return output != "-" and not output.lower().endswith((".gz", ".parquet"))
 
 
-def _refuse_inputs(output: str, model: Path, paths: Iterable[str], rules: dict[str, Any]) -> None:
-    """Refuse an output that is the model, or an input that is known by now."""
-    from ..output.protect import refuse_model, refuse_named, refuse_walked
+def _encoding(output: str, format_: FileFormat | None) -> Encoding:
+    """The encoding of the local engine's output. Refuses a name whose ending tells none."""
+    from ..output.encoding import Encoding, encoding_of
 
-    named = [path for path in paths if path != "-"]
-    refuse_model(output, model)
-    refuse_named(output, named)
-    refuse_walked(output, named, **rules)
+    found = encoding_of(output)
+    if format_ is not None:
+        found = Encoding(format_, output.lower().endswith(".gz"))
+    elif output == "-" or (os.path.exists(output) and not os.path.isfile(output)):
+        found = found or Encoding("csv", False)
+    if found is None:
+        raise click.UsageError(UNKNOWN_ENDING.format(output=output))
+    if found.format == "parquet":
+        if output == "-" or found.gzip:
+            raise click.UsageError("parquet needs -o FILE.parquet")
+        if find_spec("pyarrow") is None:
+            raise click.UsageError(
+                f"{output}: parquet needs pyarrow; pip install 'edge-runtime[parquet]'"
+            )
+    return found
 
 
 def _with_names_from_stdin(paths: Iterable[str], output: str, stream: BinaryIO) -> Iterator[str]:

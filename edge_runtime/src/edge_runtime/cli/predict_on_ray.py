@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from .exits import EXIT_USAGE, interruptible, stop
 
 if TYPE_CHECKING:
-    from ..distributed.job import ShardFormat
+    from ..output.row_format import FileFormat
     from .progress import Progress
 
 
 def predict_on_ray(
     paths: tuple[str, ...],
     output: str,
-    format: ShardFormat,
+    format: FileFormat,
     options: dict[str, Any],
     workers: int | None,
     address: str | None,

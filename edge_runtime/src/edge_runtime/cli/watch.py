@@ -21,6 +21,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..inference.classifier import Precision
+    from ..output.row_format import FormatName
 
 
 @click.command()
@@ -66,6 +67,7 @@ def watch(
         raise click.UsageError("give -o FILE, --sort-into DIR or both")
     if output == "-":
         raise click.UsageError("-o needs a file: its rows tell what was read before a restart")
+    row_format: FormatName = "csv" if output is None else _format_of(output)
     with errors_as_exits():
         from ..bundle.manifest import BUILT_IN
         from ..inputs.files import MAX_PIXELS
@@ -86,7 +88,7 @@ def watch(
             arguments,
             output=output,
             sort_into=sort_into,
-            row_format=RowFormat("jsonl" if (output or "").endswith(".jsonl") else "csv"),
+            row_format=RowFormat(row_format),
             reads=reads,
             poll=poll,
             max_pixels=max_pixels or MAX_PIXELS,
@@ -96,3 +98,15 @@ def watch(
         click.echo(counted(summary.files, reads, PLURALS[reads]) + failed, err=True)
         if summary.signal == signal.SIGINT:
             raise KeyboardInterrupt
+
+
+def _format_of(output: str) -> FormatName:
+    from ..output.encoding import encoding_of
+
+    found = encoding_of(output)
+    if found is None or found.gzip or found.format == "parquet":
+        raise click.UsageError(
+            f"{output}: rows are appended to CSV or JSONL; give -o FILE.csv, FILE.jsonl or"
+            " FILE.ndjson"
+        )
+    return found.format

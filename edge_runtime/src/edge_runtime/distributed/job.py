@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pyarrow.fs import FileType
 
@@ -26,11 +26,9 @@ from ..errors import EdgeRuntimeError, OutputError, one_line
 from ..inputs.files import MAX_PIXELS
 from ..inputs.formats import ENDINGS
 from ..inputs.walk import walk
-from ..output.row_format import RowFormat, written
+from ..output.row_format import FileFormat, RowFormat, written
 from ..system.workers import chunked
 from . import storage
-
-ShardFormat = Literal["parquet", "csv", "jsonl"]
 
 SHARD_FILES = 4096  # at most these are read again when a worker is lost
 RUN_NAME = "_run.json"  # describes the job that the output belongs to
@@ -63,7 +61,7 @@ class Job:
 
     sources: tuple[str, ...]
     output: str
-    format: ShardFormat
+    format: FileFormat
     model: dict[str, bytes] = field(repr=False)
     """The bytes of the model's files, by name, so that every node runs the same model."""
     arguments: dict[str, Any]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +16,8 @@ from ..errors import OutputError, one_line
 from ..inference.batch import classify_chunk, own_classifier
 from ..inference.classifier import Classifier
 from ..inference.results import Result
-from ..output.row_format import written
+from ..output import parquet
+from ..output.row_format import RowFormat, written
 from ..system.workers import chunked
 from . import storage
 from .job import Job, Shard, ShardSummary
@@ -93,19 +93,7 @@ def write_shard(job: Job, shard: Shard, classify: Classify) -> ShardSummary:
 
 def table(results: Sequence[Result], top_k: int) -> pa.Table:
     """The rows as a table of strings, with scores as float64, and null where the CSV is empty."""
-    columns: dict[str, tuple[list[Any], pa.DataType]] = {
-        "path": ([written(r.path) for r in results], pa.string()),
-        "status": ([r.status for r in results], pa.string()),
-        "label": ([r.prediction and r.prediction.label for r in results], pa.string()),
-        "score": ([r.prediction and round(r.prediction.score, 6) for r in results], pa.float64()),
-        "error": ([r.error and written(r.error) for r in results], pa.string()),
-    }
-    others = [r.prediction.others if r.prediction else () for r in results]
-    for place in range(2, top_k + 1):
-        there = [scores[place - 2] if len(scores) >= place - 1 else None for scores in others]
-        columns[f"label_{place}"] = ([s and s.label for s in there], pa.string())
-        columns[f"score_{place}"] = ([s and round(s.score, 6) for s in there], pa.float64())
-    return pa.table({name: pa.array(*column) for name, column in columns.items()})
+    return parquet.table(map(RowFormat("jsonl", top_k).fields, results), top_k)
 
 
 def _encoded(job: Job, results: list[Result]) -> bytes:

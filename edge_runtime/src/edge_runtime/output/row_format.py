@@ -7,12 +7,13 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from ..errors import OutputError
 from ..inference.results import Result
 
 FormatName = Literal["csv", "jsonl"]
+FileFormat = Literal["csv", "jsonl", "parquet"]
 
 # A name that is not UTF-8 keeps its bytes visible instead of ending the run.
 _ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}
@@ -57,7 +58,8 @@ class RowFormat:
         """The rows of the results, in their order. UTF-8, each ended by a line feed."""
         if self.name == "csv":
             return _csv_bytes(map(self._columns, results))
-        return "".join(map(self._object, results)).encode(**_ENCODING)
+        lines = (json.dumps(self.fields(each), ensure_ascii=False) + "\n" for each in results)
+        return "".join(lines).encode(**_ENCODING)
 
     def _columns(self, result: Result) -> list[str]:
         found = result.prediction
@@ -69,9 +71,10 @@ class RowFormat:
             row += [label, _score(score)]
         return row + [""] * (2 * self.top_k + 3 - len(row))
 
-    def _object(self, result: Result) -> str:
+    def fields(self, result: Result) -> dict[str, Any]:
+        """The object that is a row of JSONL."""
         found = result.prediction
-        row: dict[str, object] = {
+        row: dict[str, Any] = {
             "path": written(result.path),
             "status": result.status,
             "label": found and found.label,
@@ -81,7 +84,7 @@ class RowFormat:
         if self.top_k > 1:
             top = found.top[: self.top_k] if found else ()
             row["top"] = [{"label": label, "score": round(score, 6)} for label, score in top]
-        return json.dumps(row, ensure_ascii=False) + "\n"
+        return row
 
     def read_header(self, stream: BinaryIO, file: str) -> int:
         """Read the header of an earlier output, and return its length in bytes.

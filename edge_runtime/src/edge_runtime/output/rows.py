@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from ..inference.results import Result
 from ..system.signals import interrupts_held
 from ..system.workers import chunked, shared_out, work_in_order, worth_workers
+from .encoding import RowStream
 from .row_format import RowFormat
 
 
@@ -72,7 +73,7 @@ def rows_in_order(
         yield from map(maker.start(), chunked(files, batch_size))
 
 
-def write_rows(stream: BinaryIO, header: bytes, chunks: Iterator[bytes], *, replace: bool) -> None:
+def write_rows(stream: RowStream, header: bytes, chunks: Iterator[bytes], *, replace: bool) -> None:
     """Write whole rows, a chunk at a time, so that an interrupted output ends with a row.
 
     replace: cut off what the stream held before. That is done once the first rows are there, so
