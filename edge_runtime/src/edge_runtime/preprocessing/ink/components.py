@@ -138,8 +138,8 @@ def _select_components(level: Bytes, mask: Mask, clean: bool) -> tuple[Bytes, Bo
     if grain or size < least_digit_side(height, width):
         return None
     spans = x1[main] - x0[main] >= SPANNING * width or y1[main] - y0[main] >= SPANNING * height
-    tight_crop = at_border[main] and (clean or spans)
-    foreign = ruled | (at_border & ~tight_crop)
+    tight_crop = bool(at_border[main]) and (clean or spans)
+    foreign = ruled | (at_border & (not tight_crop))
     foreign[main] = False
     left, top, right, bottom = box = _box_of_strokes(table, side, main, foreign)
     inside = foreign & (x0 < right) & (x1 > left) & (y0 < bottom) & (y1 > top)
