@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from edge_runtime import Classifier, Result
+from edge_runtime import Classifier, InputError, Result
 from edge_runtime.inference.batch import classify_files
 
 from ...support.helpers import DIGITS, GOLDEN
@@ -103,9 +104,9 @@ def test_the_same_file_over_the_limit_of_pixels_is_too_large_in_every_process(
         assert {result.status for result in results} == {"too_large"}
 
 
-def test_a_folder_that_is_absent_gives_its_own_row(classifier: Classifier, tmp_path: Path) -> None:
-    (result,) = classifier.predict_folder(tmp_path / "absent")
-    assert (result.path, result.status) == (str(tmp_path / "absent"), "not_found")
+def test_a_folder_that_is_absent_is_an_error(classifier: Classifier, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="absent: no such folder"):
+        classifier.predict_folder(tmp_path / "absent")
     assert list(classifier.predict_folder(tmp_path)) == []
 
 
@@ -122,3 +123,24 @@ def test_a_folder_that_may_not_be_listed_gives_its_own_row(
         (tmp_path / "shut").chmod(0o700)
     assert [os.path.basename(result.path) for result in results] == ["shut", "z.png"]
     assert all(result.status != "ok" for result in results)
+
+
+def test_a_result_is_a_flat_row(tmp_path: Path) -> None:
+    shutil.copyfile(GOOD, tmp_path / "a.bmp")
+    (tmp_path / "b.png").touch()
+    good, bad = Classifier(top_k=2).predict_folder(tmp_path)
+    assert good.prediction
+    assert (good.label, good.score) == (good.prediction.label, good.prediction.score)
+    assert (bad.label, bad.score) == (None, None)
+    row = good.to_dict()
+    assert list(row) == ["path", "status", "label", "score", "error", "label_2", "score_2"]
+    assert (row["label"], row["label_2"]) == (good.label, good.prediction.top[1].label)
+    assert bad.to_dict() == {
+        "path": str(tmp_path / "b.png"),
+        "status": "empty",
+        "label": None,
+        "score": None,
+        "error": bad.error,
+    }
+    (unsure, _) = Classifier(top_k=2, min_score=1).predict_folder(tmp_path)
+    assert (unsure.label, unsure.to_dict()["label_2"]) == ("unknown", good.label)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -245,3 +247,33 @@ def test_numpys_integers_are_whole_numbers() -> None:
     classifier = Classifier(top_k=np.int64(2), threads=np.uint8(1))
     assert len(classifier.predict(PATHS[0]).top) == 2
     assert len(list(classifier.predict_folder(GOLDEN, batch_size=np.int32(3)))) == len(VECTORS)
+
+
+def test_a_classifier_says_what_it_is(classifier: Classifier, bundle: Path) -> None:
+    text = repr(classifier)
+    assert classifier.spec.name in text
+    assert all(label in text for label in classifier.labels)
+    assert "fp32" in text
+    assert "int8" in repr(Classifier(precision="int8"))
+    assert "lone file" in repr(Classifier(bundle / "model.onnx"))
+
+
+def test_a_classifier_is_pickled_and_copied_by_its_arguments(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bundle.parent)
+    made = Classifier("bundle", precision="int8", top_k=2, min_score=0.25)
+    pickled = pickle.dumps(made)
+    monkeypatch.chdir("/")
+    for other in (pickle.loads(pickled), pickle.loads(pickle.dumps(Classifier(top_k=2)))):
+        assert other.predict(PATHS[0]).top[0].label == LABELS[0]
+    monkeypatch.chdir(bundle.parent)
+    other = copy.deepcopy(made)
+    assert (other.top_k, other.min_score) == (2, 0.25)
+    assert other.predict_batch(PATHS) == made.predict_batch(PATHS)
+
+
+@pytest.mark.parametrize("one", [str(PATHS[0]), PATHS[0], PATHS[0].read_bytes()], ids=type)
+def test_a_batch_is_not_one_input(classifier: Classifier, one: Any) -> None:
+    with pytest.raises(TypeError, match="takes a list of inputs"):
+        classifier.predict_batch(one)

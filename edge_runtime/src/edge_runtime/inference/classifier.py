@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..bundle.integrity import MAX_FILE_BYTES, read_file
 from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model
 from ..bundle.spec import UNKNOWN, ModelSpec
-from ..errors import BundleError, EdgeRuntimeError, one_line
+from ..errors import BundleError, EdgeRuntimeError, InputError, one_line
 from ..system.arguments import share, whole_number
 from .results import Prediction, Result, Score
 from .session import check_signature, onnxruntime_errors, open_session
@@ -91,6 +91,20 @@ class Classifier:
         self._feed, self._shape = self.spec.input.name, self.spec.input.shape
         self._outputs = [self.spec.output]
 
+    def __repr__(self) -> str:
+        labels = self.spec.labels
+        shown = labels if len(labels) <= 10 else (*labels[:9], "...")
+        precision = self.arguments["precision"] if self.manifest else "lone file"
+        return (
+            f"<Classifier {self.spec.name}: {len(labels)} labels ({', '.join(shown)}), {precision}>"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by the arguments: the model is loaded again where it arrives."""
+        model = self.arguments["model"]
+        path = None if model == BUILT_IN else Path(os.path.abspath(model))
+        return _load, (type(self), self.arguments | {"model": path})
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The class names, in the order of the model's output."""
@@ -119,8 +133,13 @@ class Classifier:
     def predict_batch(self, sources: Iterable[Source]) -> list[Prediction]:
         """Classify several inputs in one call of the model; the predictions are in their order.
 
-        Raises InputError for the first that cannot be read.
+        Raises InputError for the first that cannot be read, TypeError for one input alone.
         """
+        if isinstance(sources, str | bytes | os.PathLike):
+            raise TypeError(
+                f"predict_batch takes a list of inputs, not {type(sources).__name__}; for one input"
+                " there is predict"
+            )
         sources = list(sources)
         if not sources:
             return []
@@ -148,8 +167,10 @@ class Classifier:
         multiprocessing asks.
 
         batch_size: images in one call of the model, at least 1. workers: processes, at least 1.
-        Raises TypeError and ValueError for other numbers.
+        Raises TypeError and ValueError for other numbers, InputError if there is no such folder.
         """
+        if not os.path.lexists(folder):
+            raise InputError("not_found", f"{os.fspath(folder)}: no such folder")
         batch_size = whole_number("batch_size", batch_size)
         workers = whole_number("workers", workers)
         from ..inputs.formats import ENDINGS
@@ -227,3 +248,7 @@ class Classifier:
         if scores[0] < self.min_score:
             return Prediction(UNKNOWN, scores[0], -1, top)
         return Prediction(top[0].label, scores[0], indices[0], top)
+
+
+def _load(cls: type[Classifier], arguments: dict[str, Any]) -> Classifier:
+    return cls(**arguments)

@@ -48,6 +48,31 @@ class Result:
     error: str | None
     """One line for a person; None when `status` is `ok`."""
 
+    @property
+    def label(self) -> str | None:
+        """The prediction's label; None unless `status` is `ok`."""
+        return self.prediction.label if self.prediction else None
+
+    @property
+    def score(self) -> float | None:
+        """The prediction's score; None unless `status` is `ok`."""
+        return self.prediction.score if self.prediction else None
+
+    def to_dict(self) -> dict[str, str | float | None]:
+        """The columns of a CSV row by name, flat, as a table takes them: `label_2` and so on only
+        where there is a prediction with several labels.
+        """
+        row: dict[str, str | float | None] = {
+            "path": self.path,
+            "status": self.status,
+            "label": self.label,
+            "score": self.score,
+            "error": self.error,
+        }
+        for place, other in enumerate(self.prediction.others if self.prediction else (), 2):
+            row[f"label_{place}"], row[f"score_{place}"] = other
+        return row
+
     @classmethod
     def crashed(cls, path: str, reason: str) -> Result:
         """The result of a file whose decoding ended the worker process, twice."""
