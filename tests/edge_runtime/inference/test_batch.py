@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -144,3 +146,17 @@ def test_a_result_is_a_flat_row(tmp_path: Path) -> None:
     }
     (unsure, _) = Classifier(top_k=2, min_score=1).predict_folder(tmp_path)
     assert (unsure.label, unsure.to_dict()["label_2"]) == ("unknown", good.label)
+
+
+def test_a_program_without_a_main_guard_is_told_of_it_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "many").mkdir()
+    for number in range(513):
+        shutil.copyfile(GOOD, tmp_path / f"many/{number}.bmp")
+    bare = "print(len(list(Classifier().predict_folder('many', workers=2))))"
+    (tmp_path / "bare.py").write_text(f"from edge_runtime import Classifier\n{bare}\n")
+    done = subprocess.run(
+        [sys.executable, "bare.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1, done.stderr
+    assert "if __name__ == '__main__':" in done.stderr.splitlines()[-1]

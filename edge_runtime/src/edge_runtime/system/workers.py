@@ -28,6 +28,7 @@ _IN_FLIGHT = 4  # chunks for each worker, with those answered that wait for an e
 # onnxruntime and loads the model, and a spawned one starts Python first.
 _WORTH_FORKING = 64
 _WORTH_SPAWNING = 512
+_GUARD = "call this under `if __name__ == '__main__':`"
 
 
 @dataclass(eq=False)
@@ -62,7 +63,13 @@ def work_in_order(
         import multiprocessing  # a tenth of the time that one image takes
         from multiprocessing.connection import wait
 
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # A spawned process runs the main module first: without a guard that leads here again. It
+        # ends without a traceback, and the parent raises one error for all of them.
+        sys.excepthook = lambda *_: None
+        raise EdgeRuntimeError(f"worker processes cannot start workers; {_GUARD}")
     context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
+    spawned = context.get_start_method() == "spawn"
     source = iter(chunks)
     pending: list[_Chunk[T]] = []  # in the order of the answers
     todo: deque[_Chunk[T]] = deque()
@@ -92,6 +99,7 @@ def work_in_order(
                     raise EdgeRuntimeError(
                         f"processes end before they can begin: {reason}"
                         + ("; --workers 1 needs none" if workers > 1 else "")
+                        + (f"; in a Python program {_GUARD}" if spawned else "")
                     )
                 team[place] = _Worker(context, start)
                 if worker.chunk:
