@@ -144,7 +144,6 @@ def predict(
         from ..inputs.formats import ENDINGS, PLURALS
         from ..inputs.walk import walk
         from ..output.encoding import encoding_of, row_stream
-        from ..output.protect import refuse_model, refuse_named, refuse_walked
         from ..output.row_format import RowFormat
         from ..output.rows import RowMaker, rows_in_order, write_rows
         from ..system.cpus import available_cpus
@@ -155,6 +154,8 @@ def predict(
         if engine == "local":
             named = [path for path in paths if path != "-"]
             if output != "-":
+                from ..output.protect import refuse_model, refuse_named
+
                 refuse_model(output, model_path)
                 refuse_named(output, named)
             encoding = _encoding(output, format_)
@@ -197,6 +198,8 @@ def predict(
                 "endings": ENDINGS[reads],
             }
             if output != "-":
+                from ..output.protect import refuse_walked
+
                 refuse_walked(output, named, **rules)
             with _open_output(output, resume, force) as stream:
                 names = _with_names_from_stdin(paths, output, stream)
