@@ -28,6 +28,7 @@ def write_onnx(model: keras.Model, spec: ModelSpec, path: Path) -> None:
     function = tf.function(endpoint(model, spec), input_signature=signature)
     proto, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     proto.graph.name = spec.name
+    proto.graph.doc_string = ""  # would hold the number that a function has in this process
     for value in (*proto.graph.input, *proto.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     # Shapes inferred under the converter's own name for the batch axis say nothing any more.
