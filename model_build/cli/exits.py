@@ -16,6 +16,9 @@ from ..errors import BuildError, GateError
 
 PROGRAM = "model-build"
 
+_AGAIN_SECONDS = 4.0
+"""After this time an interrupt that was swallowed is raised again; ending a training takes less."""
+
 _STATUSES = {
     **exits.EXIT_STATUSES,
     BuildError: exits.EXIT_USAGE,
@@ -40,17 +43,22 @@ def errors_as_exits(gate_failed: str = "", interrupted: str = "interrupted") -> 
 
 @contextmanager
 def _ctrl_c() -> Iterator[None]:
-    """Ctrl-C ends what is in here as a KeyboardInterrupt, even if a library makes it an error."""
+    """Ctrl-C ends what is in here as a KeyboardInterrupt, even if a library makes it an error, or
+    swallows it: where the system has timers, it is then raised again.
+    """
     pressed = False
 
     def press(*_: Any) -> NoReturn:
         nonlocal pressed
         pressed = True
+        _raise_again(_AGAIN_SECONDS)
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:  # as a shell's background job has it
         signal.signal(signal.SIGINT, press)
+        if hasattr(signal, "SIGALRM"):
+            signal.signal(signal.SIGALRM, press)
     try:
         yield
     except Exception:
@@ -58,7 +66,14 @@ def _ctrl_c() -> Iterator[None]:
             raise KeyboardInterrupt from None
         raise
     finally:
+        _raise_again(0)
         signal.signal(signal.SIGINT, before)
+
+
+def _raise_again(seconds: float) -> None:
+    """Let the alarm go off after that time; 0 stops it."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def stop(status: int, message: str) -> NoReturn:

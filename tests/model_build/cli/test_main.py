@@ -98,6 +98,27 @@ def test_a_failed_gate_exits_with_4_and_leaves_the_old_bundle(built, tmp_path, m
     assert "going on with the training" in done.stderr
 
 
+def test_an_interrupt_that_a_library_swallows_is_raised_again(tmp_path, monkeypatch):
+    def load(*_, **__):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            pass
+        time.sleep(60)
+
+    monkeypatch.setattr("model_build.recipes.registry.recipe_for", load)
+    monkeypatch.setattr("model_build.cli.exits._AGAIN_SECONDS", 0.2)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    start = time.monotonic()
+    try:
+        done = CliRunner().invoke(main, ["build", "--output", str(tmp_path)])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.exit_code == 130
+    assert time.monotonic() - start < 50
+
+
 def test_an_interrupt_that_a_library_turns_into_an_error_is_one_all_the_same(tmp_path, monkeypatch):
     def load(*_, **__):
         try:
