@@ -58,7 +58,7 @@ def _ctrl_c() -> Iterator[None]:
     if before is not signal.SIG_IGN:  # as a shell's background job has it
         signal.signal(signal.SIGINT, press)
         if hasattr(signal, "SIGALRM"):
-            signal.signal(signal.SIGALRM, press)
+            signal.signal(signal.SIGALRM, press)  # of the timer in `press`
     try:
         yield
     except Exception:
@@ -68,6 +68,8 @@ def _ctrl_c() -> Iterator[None]:
     finally:
         _raise_again(0)
         signal.signal(signal.SIGINT, before)
+        if hasattr(signal, "SIGALRM"):
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def _raise_again(seconds: float) -> None:
