@@ -23,15 +23,15 @@ test: lint $(RUNTIME_VENV)/.installed
 	$(BIN)/python -m pytest $(WITH_EXTRAS)
 	cd $(RUNTIME_VENV) && bin/python -m pytest -c ../pyproject.toml --rootdir .. ../tests/edge_runtime ../tests/campaigns
 
-# No test may depend on the figures of the model in exported/digits: the same with another one. The
-# link of the copy, edge_runtime/src/edge_runtime/digits, leads to the bundle beside the copy.
+# No test may depend on the figures of the model in exported/digits: the same with another one, which
+# the wheel takes from beside the copy of edge_runtime.
 OTHER := build/other-seed
 OTHER_SEED ?= 7
 test-other-seed: $(VENV)/.installed
 	rm -rf $(OTHER)
 	mkdir -p $(OTHER)
 	$(BIN)/model-build build --epochs 12 --seed $(OTHER_SEED) --output $(OTHER)/exported
-	cp -R -P edge_runtime $(OTHER)/
+	cp -R edge_runtime $(OTHER)/
 	$(call install_runtime,$(OTHER)/venv,$(OTHER)/edge_runtime)
 	cd $(OTHER)/venv && bin/python -m pytest -c ../../../pyproject.toml --rootdir ../../.. \
 	  -p no:cacheprovider $(addprefix ../../../,$(WITH_MODEL))

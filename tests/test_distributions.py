@@ -1,10 +1,17 @@
-"""What pip sees of the two distributions: one version, and a pin for every library."""
+"""What pip sees of the two distributions: their files, one version, a pin for every library."""
 
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+import sys
+import tarfile
 import tomllib
+import zipfile
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,6 +24,55 @@ import model_build
 ROOT = Path(__file__).parents[1]
 VERSION = edge_runtime.__version__
 FOLDERS = {"model-build": ROOT, "edge-runtime": ROOT / "edge_runtime"}
+
+
+@dataclass(frozen=True)
+class Built:
+    """The files of a source archive and of the wheel that was built from it, by their names."""
+
+    archive: dict[str, bytes]
+    wheel: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The runtime's, made from a copy of the checkout that holds no more than they need."""
+    top = tmp_path_factory.mktemp("built")
+    shutil.copytree(
+        FOLDERS["edge-runtime"],
+        top / "edge_runtime",
+        ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"),
+    )
+    shutil.copytree(ROOT / "exported" / "digits", top / "exported" / "digits")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", top / "dist"]
+    subprocess.run([*command, top / "edge_runtime"], check=True, stdout=subprocess.DEVNULL)
+    (archive,) = (top / "dist").glob("edge_runtime-*.tar.gz")
+    (wheel,) = (top / "dist").glob("edge_runtime-*.whl")
+    with tarfile.open(archive) as tar:
+        assert not [member.name for member in tar if member.issym() or member.islnk()]
+        files = {m.name.partition("/")[2]: tar.extractfile(m) for m in tar if m.isfile()}
+        stored = {name: file.read() for name, file in files.items() if file}
+    with zipfile.ZipFile(wheel) as zipped:
+        return Built(stored, {name: zipped.read(name) for name in zipped.namelist()})
+
+
+def test_the_wheel_and_the_source_archive_hold_the_reference_model(runtime: Built) -> None:
+    reference = ROOT / "exported" / "digits"
+    for files, top in ((runtime.wheel, ""), (runtime.archive, "src/")):
+        inside = {n.removeprefix(f"{top}edge_runtime/digits/"): n for n in files if "/digits/" in n}
+        for name, stored in inside.items():
+            assert files[stored] == (reference / name).read_bytes(), name
+        assert {"manifest.json", "model.onnx", "model.int8.onnx", "labels.txt"} <= inside.keys()
+        golden = {f"golden/{path.name}" for path in (reference / "golden").iterdir()}
+        assert {name for name in inside if name.startswith("golden/")} == golden
+
+
+def test_no_file_of_the_sources_is_a_link() -> None:
+    """A checkout on Windows may hold none."""
+    walk = os.walk(FOLDERS["edge-runtime"])
+    paths = [Path(folder, name) for folder, *names in walk for name in chain(*names)]
+    assert len(paths) > 100
+    assert [path for path in paths if path.is_symlink()] == []
 
 
 def project_file(name: str) -> Any:

@@ -223,12 +223,12 @@ class Device:
     def install(cls, folder: Path) -> Device:
         """Copy the package into an empty folder."""
         target = folder / "edge_runtime"
-        leave = shutil.ignore_patterns("__pycache__", "digits", "onnxruntime-web")
+        leave = shutil.ignore_patterns("__pycache__", "onnxruntime-web")
         shutil.copytree(RUNTIME, target, ignore=leave)
         settings = tomllib.loads((ROOT / "edge_runtime/pyproject.toml").read_text("utf-8"))
         for pattern in settings["tool"]["setuptools"]["package-data"]["edge_runtime"]:
-            for path in RUNTIME.glob(pattern) if pattern.startswith("digits/") else ():
-                copy = target / path.relative_to(RUNTIME)
+            for path in (ROOT / "exported").glob(pattern) if pattern.startswith("digits/") else ():
+                copy = target / path.relative_to(ROOT / "exported")
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
         return cls(folder)

@@ -16,8 +16,10 @@ from .json_fields import ANY, integer, is_plain_path, kind_of, number, typed
 from .spec import ModelSpec
 
 MANIFEST_NAME = "manifest.json"
-BUILT_IN = Path(__file__).parents[1] / "digits"
-"""The digits model that travels in the wheel."""
+_PACKAGE = Path(__file__).parents[1]
+_IN_WHEEL, _IN_CHECKOUT = _PACKAGE / "digits", _PACKAGE.parents[2] / "exported" / "digits"
+BUILT_IN = _IN_WHEEL if _IN_WHEEL.exists() else _IN_CHECKOUT
+"""The digits model of this package; in a checkout, the bundle that a wheel copies."""
 SIGNATURE_NAME = "manifest.sig"
 LABELS_NAME = "labels.txt"
 MAX_MANIFEST_BYTES = 16 << 20
