@@ -12,6 +12,8 @@ import tarfile
 import tomllib
 import zipfile
 from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesParser
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ import model_build
 ROOT = Path(__file__).parents[1]
 VERSION = edge_runtime.__version__
 FOLDERS = {"model-build": ROOT, "edge-runtime": ROOT / "edge_runtime"}
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+ADDRESS = SETTINGS["project"]["urls"]["Repository"]
 
 
 @dataclass(frozen=True)
@@ -33,21 +37,31 @@ class Built:
     archive: dict[str, bytes]
     wheel: dict[str, bytes]
 
+    @property
+    def metadata(self) -> Message:
+        """What the wheel says of itself."""
+        (name,) = (name for name in self.wheel if name.endswith(".dist-info/METADATA"))
+        return BytesParser().parsebytes(self.wheel[name])
+
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The runtime's, made from a copy of the checkout that holds no more than they need."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
+    """Both distributions, made from a copy of the checkout that holds no more than they need."""
     top = tmp_path_factory.mktemp("built")
-    shutil.copytree(
-        FOLDERS["edge-runtime"],
-        top / "edge_runtime",
-        ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"),
-    )
-    shutil.copytree(ROOT / "exported" / "digits", top / "exported" / "digits")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", top / "dist"]
-    subprocess.run([*command, top / "edge_runtime"], check=True, stdout=subprocess.DEVNULL)
-    (archive,) = (top / "dist").glob("edge_runtime-*.tar.gz")
-    (wheel,) = (top / "dist").glob("edge_runtime-*.whl")
+    leave = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+    for name in ("model_build", "edge_runtime", "exported/digits"):
+        shutil.copytree(ROOT / name, top / name, ignore=leave)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
+        shutil.copyfile(ROOT / name, top / name)
+    return {name: build(top / FOLDERS[name].relative_to(ROOT), top) for name in FOLDERS}
+
+
+def build(source: Path, top: Path) -> Built:
+    output = top / "dist" / source.name
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", output, source]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (archive,) = output.glob("*.tar.gz")
+    (wheel,) = output.glob("*.whl")
     with tarfile.open(archive) as tar:
         assert not [member.name for member in tar if member.issym() or member.islnk()]
         files = {m.name.partition("/")[2]: tar.extractfile(m) for m in tar if m.isfile()}
@@ -56,8 +70,11 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Built:
         return Built(stored, {name: zipped.read(name) for name in zipped.namelist()})
 
 
-def test_the_wheel_and_the_source_archive_hold_the_reference_model(runtime: Built) -> None:
+def test_the_wheel_and_the_source_archive_hold_the_reference_model(
+    built: dict[str, Built],
+) -> None:
     reference = ROOT / "exported" / "digits"
+    runtime = built["edge-runtime"]
     for files, top in ((runtime.wheel, ""), (runtime.archive, "src/")):
         inside = {n.removeprefix(f"{top}edge_runtime/digits/"): n for n in files if "/digits/" in n}
         for name, stored in inside.items():
@@ -65,6 +82,30 @@ def test_the_wheel_and_the_source_archive_hold_the_reference_model(runtime: Buil
         assert {"manifest.json", "model.onnx", "model.int8.onnx", "labels.txt"} <= inside.keys()
         golden = {f"golden/{path.name}" for path in (reference / "golden").iterdir()}
         assert {name for name in inside if name.startswith("golden/")} == golden
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_wheel_holds_its_licence_and_says_who_made_it(built: dict[str, Built], name: str) -> None:
+    (licence,) = (text for path, text in built[name].wheel.items() if path.endswith("/LICENSE"))
+    assert licence == (ROOT / "LICENSE").read_bytes()
+    metadata = built[name].metadata
+    assert metadata["License-Expression"] == "MIT"
+    for field in ("Author", "Keywords", "Classifier", "Summary"):
+        assert metadata[field], field
+    urls = dict(text.split(", ") for text in metadata.get_all("Project-URL", []))
+    assert urls.keys() == {"Repository", "Documentation", "Changelog"}
+    for address in urls.values():
+        assert address.startswith(ADDRESS)
+
+
+def test_the_runtimes_readme_leads_somewhere_from_any_page(built: dict[str, Built]) -> None:
+    text = built["edge-runtime"].metadata.get_payload()
+    assert isinstance(text, str)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert targets
+    for target in targets:
+        assert target.startswith(f"{ADDRESS}/blob/main/"), target
+        assert (ROOT / target.removeprefix(f"{ADDRESS}/blob/main/")).is_file(), target
 
 
 def test_no_file_of_the_sources_is_a_link() -> None:

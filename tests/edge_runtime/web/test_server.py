@@ -27,7 +27,7 @@ from ...conftest import Run
 from ...support.helpers import EXECUTABLE, TIMEOUT, environment, flip_byte
 from ...support.page import NEEDS_LIBRARY, VENDORED
 
-FILES = {"index.html": b"<!doctype html>", "a/b.wasm": b"\0asm", "app.js": b"1", "secret.txt": b"s"}
+FILES = {"index.html": b"<!doctype html>", "a/b.wasm": b"\0asm", "app.js": b"1", "secret.key": b"s"}
 
 needs_library = pytest.mark.skipif(not VENDORED, reason=NEEDS_LIBRARY)
 
@@ -63,7 +63,7 @@ def test_the_files_are_served_with_their_types_and_nothing_else_is(server: PageS
         assert response.headers["Content-Type"] == kind
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
-    for path in ("/a/", "/a", "/../demo.py", "//etc/passwd", "/%2e%2e/demo.py", "/secret.txt"):
+    for path in ("/a/", "/a", "/../demo.py", "//etc/passwd", "/%2e%2e/demo.py", "/secret.key"):
         assert ask(server, path).status == 404, path
     assert ask(server, "/app.js", "HEAD").body == b""  # type: ignore[attr-defined]
     assert ask(server, "/app.js", "POST").status == 501
@@ -156,6 +156,8 @@ def test_what_is_exported_is_what_is_served(run: Run, tmp_path: Path) -> None:
     assert written == set(files)
     for name in ("manifest.json", "model.onnx", "golden/golden.json"):
         assert (site / "bundle" / name).read_bytes() == (BUILT_IN / name).read_bytes()
+    assert b"MIT License" in files[f"{LIBRARY}/LICENSE.txt"]
+    assert b"protobuf" in files[f"{LIBRARY}/ThirdPartyNotices.txt"]
     done = run("demo", "--export", site, status=2)
     assert b"is not empty" in done.stderr
     (tmp_path / "file").touch()

@@ -11,6 +11,7 @@ import json
 import socketserver
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ LIBRARY = "onnxruntime-web"
 
 _LIBRARY_FOLDERS = (PAGE / LIBRARY, Path("node_modules") / LIBRARY / "dist")
 _MAX_LIBRARY_BYTES = 64 << 20
+_NOTICES = {"LICENSE": "LICENSE.txt", "ThirdPartyNotices.txt": "ThirdPartyNotices.txt"}
+"""The licences of onnxruntime and of what is in it: file in its Python package, and in the page."""
 
 # By extension. Nothing else is served.
 _TYPES = {
@@ -41,6 +44,7 @@ _TYPES = {
     "gif": "image/gif",
     "tif": "image/tiff",
     "webp": "image/webp",
+    "txt": "text/plain; charset=utf-8",
 }
 
 _HEADERS = {
@@ -88,11 +92,20 @@ def _library() -> dict[str, bytes]:
                     f"{folder / file}: is not the file of {name}, with which the page was tested;"
                     f" install that: npm install --ignore-scripts {name}"
                 )
+        files |= _notices()
         return {f"{LIBRARY}/{file}": data for file, data in files.items()}
     raise OutputError(
         f"the page needs {name}, which is not here;"
         f" in this folder: npm install --ignore-scripts --no-package-lock {name}"
     )
+
+
+def _notices() -> dict[str, bytes]:
+    """The licences, for whoever passes the page on: npm's package lacks them."""
+    package = find_spec("onnxruntime")
+    folders = (package and package.submodule_search_locations) or []
+    places = {Path(folder, name): page for folder in folders for name, page in _NOTICES.items()}
+    return {page: path.read_bytes() for path, page in places.items() if path.is_file()}
 
 
 def export(files: Mapping[str, bytes], folder: Path) -> None:
