@@ -114,6 +114,8 @@ def peak_memory(program: Program) -> float:
 
 def _session(leader: int) -> list[int]:
     """That process and all that came from it."""
+    if sys.platform == "win32":  # has no sessions, and no /proc
+        return []
     found = []
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         with suppress(ProcessLookupError):

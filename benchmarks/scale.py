@@ -22,6 +22,7 @@ from pathlib import Path
 
 from .images import SETS, draw
 
+assert sys.platform != "win32"
 WORKERS = 2
 TICKS = os.sysconf("SC_CLK_TCK")
 EDGE = [str(Path(sys.executable).parent / "edge-runtime"), "predict"]

@@ -106,7 +106,6 @@ TESTED_BY = {
     "system.arguments": "inference/test_classifier.py",
     "system.atomic": "deployment/test_update.py",
     "system.cpus": "inference/test_concurrency.py",
-    "system.lock": "output/test_file.py",
     "system.signals": "cli/test_predict.py",
     "watch.model_process": "watch/test_loop.py",
 }

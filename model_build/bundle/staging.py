@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,8 @@ def staged(target: Path, force: bool) -> Iterator[Path]:
 
 def _remove_abandoned(target: Path) -> None:
     """Remove what builds that were killed have left beside `target`."""
+    if sys.platform == "win32":  # has no way to ask: its os.kill presses Ctrl-C
+        return
     for folder in target.parent.glob(f".{target.name}.building-*"):
         try:
             os.kill(int(folder.name.rpartition("-")[2]), 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -74,7 +75,7 @@ def _ctrl_c() -> Iterator[None]:
 
 def _raise_again(seconds: float) -> None:
     """Let the alarm go off after that time; 0 stops it."""
-    if hasattr(signal, "setitimer"):
+    if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 

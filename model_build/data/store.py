@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
+import threading
 import weakref
 from pathlib import Path
 from typing import Protocol
@@ -51,12 +51,15 @@ class TensorStore:
         self._bytes = int(np.prod(spec.shape))
         if path is not None:
             path.touch(0o600)
-        self._file = open(path, "r+b", 0) if path else tempfile.TemporaryFile()  # noqa: SIM115
+        self._file = open(path, "r+b", 0) if path else tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         weakref.finalize(self, self._file.close)
+        self._moving = threading.Lock()  # Windows has no reads and writes at a position
 
     def write(self, position: int, tensor: NDArray[np.uint8]) -> None:
         """Store the (height, width, channels) uint8 tensor of one example."""
-        os.pwrite(self._file.fileno(), np.ascontiguousarray(tensor).data, position * self._bytes)
+        with self._moving:
+            self._file.seek(position * self._bytes)
+            self._file.write(np.ascontiguousarray(tensor).data)
 
     def tensors(self, positions: Indices, spec: InputSpec) -> NDArray[np.uint8]:
         """(len(positions), height, width, channels) uint8. Raises ValueError for another spec."""
@@ -64,5 +67,7 @@ class TensorStore:
             raise ValueError(f"the tensors were prepared as {self.spec}, asked for as {spec}")
         tensors = np.empty((len(positions), *spec.shape), np.uint8)
         for tensor, position in zip(tensors, positions, strict=True):
-            os.preadv(self._file.fileno(), [tensor.data], int(position) * self._bytes)
+            with self._moving:
+                self._file.seek(int(position) * self._bytes)
+                self._file.readinto(tensor.data)
         return tensors

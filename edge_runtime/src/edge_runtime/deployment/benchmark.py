@@ -319,9 +319,9 @@ def peak_memory() -> int | None:
                     return int(line.split()[1]) * 1024
     except OSError:  # not Linux
         pass
-    try:
-        import resource
-    except ImportError:  # Windows
+    if sys.platform == "win32":
         return None
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -85,10 +85,10 @@ def _remove(folder: Path) -> None:
 def _alone(target: Path) -> Iterator[None]:
     """Lock the folder: two updates at the same time would mix their files."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if sys.platform == "win32":  # where a folder cannot be opened
-        yield
-        return
-    handle = os.open(target.parent, os.O_RDONLY)
+    if sys.platform == "win32":  # cannot open folders
+        handle = os.open(target.with_name(f".{target.name}.lock"), os.O_RDWR | os.O_CREAT)
+    else:
+        handle = os.open(target.parent, os.O_RDONLY)
     try:
         if not lock(handle):
             raise BundleError(

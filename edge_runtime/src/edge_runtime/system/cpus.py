@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 
 
 def available_cpus() -> int:
     """Count the processors of this process: its affinity, bounded by the cgroup's quota."""
-    try:
+    if sys.platform == "linux":
         count = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS or Windows
+    else:
         count = os.cpu_count() or 1
     try:
         with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import struct
+import sys
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -43,11 +44,10 @@ class Inotify:
 
     def __init__(self, folder: str) -> None:
         """Raises OSError where the system has no inotify, or allows no more watches."""
-        try:
-            libc = ctypes.CDLL(None, use_errno=True)
-            self._handle: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        except (AttributeError, TypeError):  # TypeError: on Windows
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), folder) from None
+        if sys.platform != "linux":
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), folder)
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._handle: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         path = os.fsencode(folder)
         if (
             self._handle < 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
 _PAUSE = 0.05  # seconds
+_LOCKED_BYTE = 0x7FFFFFFE  # the last that Windows' C library can lock: rows hardly ever reach it
 
 
 def lock(handle: int, patience: float = 0.0) -> bool:
@@ -14,21 +16,41 @@ def lock(handle: int, patience: float = 0.0) -> bool:
     patience: seconds to wait for the other one. A run that was killed may have left processes
     that hold its lock until they end, a moment later.
 
-    Where there are no such locks (Windows, some file systems), returns True and locks nothing.
+    On a file system without locks, returns True and locks nothing. Windows opens no folders, so
+    there `handle` is that of a file, which must be open for writing.
     """
-    if sys.platform == "win32":
+    end = time.monotonic() + patience
+    while not _try(handle):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try(handle: int) -> bool:
+        place = os.lseek(handle, 0, os.SEEK_CUR)
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        except OSError:
+            return True
+        finally:
+            os.lseek(handle, place, os.SEEK_SET)
         return True
+
+else:
     import fcntl
 
-    end = time.monotonic() + patience
-    while True:
+    def _try(handle: int) -> bool:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(_PAUSE)
-        except OSError:  # a file system without locks
+            return False
+        except OSError:
             return True
-        else:
-            return True
+        return True

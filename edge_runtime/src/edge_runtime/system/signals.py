@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+
+from ..errors import EdgeRuntimeError
 
 
 class StopSignals:
     """Notes SIGTERM and SIGINT, instead of letting them end the process in the middle of a step.
 
     Use it as a context in the main thread; a loop looks at `received` between its steps, and
-    gives the object to `select` to be woken by a signal.
+    gives the object to `select` to be woken by a signal. Raises EdgeRuntimeError on Windows, which
+    selects no pipes.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        if sys.platform == "win32":
+            raise EdgeRuntimeError("watching a folder needs Linux or macOS; this is Windows")
 
     def __enter__(self) -> StopSignals:
         self._woken, self._waker = os.pipe()
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._waker, False)
+        if sys.platform != "win32":
+            os.set_blocking(self._woken, False)
+            os.set_blocking(self._waker, False)
         self._before = {
             number: signal.signal(number, self._note)
             for number in (signal.SIGTERM, signal.SIGINT)
@@ -57,7 +64,7 @@ def interrupts_held() -> Iterator[None]:
 
     An interrupt in the middle of an import may be lost, or leave warnings behind.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    if sys.platform == "win32":  # has no masks
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
