@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.cli.options import complete_files
+
 from .. import evaluation
 from .exits import errors_as_exits
 from .options import data_option, seed_option
@@ -19,6 +21,7 @@ from .progress import Progress
     "--model",
     "bundle",
     metavar="BUNDLE",
+    shell_complete=complete_files,
     help="For --data PATH: the bundle that reads it. Default: the digits model.",
 )
 @click.option(

@@ -26,7 +26,7 @@ def main() -> None:
 
 
 for command in (build, verify, evaluate, sign):
-    main.add_command(command)
+    main.add_command(click.version_option(__version__, prog_name=PROGRAM, hidden=True)(command))
 
 
 def run() -> None:

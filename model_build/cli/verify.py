@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.cli.options import json_option
+
 from .. import pipeline
 from ..errors import GateError
 from .exits import errors_as_exits
@@ -16,11 +18,15 @@ from .progress import Progress
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @data_option
-def verify(bundle: Path, data: str) -> None:
+@json_option
+def verify(bundle: Path, data: str, as_json: bool) -> None:
     """Run the test images through every artifact of a bundle again."""
     progress = Progress()
     with errors_as_exits(), progress:
         parity = pipeline.verify(bundle, data, say=progress.say, scanned=progress.scanned)
+        if as_json:
+            click.echo(parity.dumps(), nl=False)
         if parity.failures:
             raise GateError(parity.failures, parity.table())
-        click.echo(parity.table())
+        if not as_json:
+            click.echo(parity.table())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from ...conftest import Run
@@ -15,3 +16,10 @@ def test_info_describes_the_bundle(run: Run, bundle: Path) -> None:
     inside = run("info", bundle).stdout.decode()
     assert inside.splitlines()[1:] == text.splitlines()[1:]
     assert str(bundle) in inside.splitlines()[0]
+
+
+def test_info_as_json_is_the_manifest_and_where_it_is(run: Run, bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    del manifest["manifest_sha256"]
+    assert json.loads(run("info", bundle, "--json").stdout) == {"bundle": str(bundle)} | manifest
+    assert run("info", "absent", "--json", status=3).stdout == b""

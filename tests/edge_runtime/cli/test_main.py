@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from ...conftest import Run
 from ...support.helpers import (
+    EXECUTABLE,
     GOLDEN,
     TIMEOUT,
     environment,
@@ -92,8 +95,48 @@ COMMANDS = {"bench", "check", "demo", "info", "predict", "update", "watch"}
 def test_the_help_lists_every_command(run: Run) -> None:
     _, _, listed = run("--help").stdout.decode().partition("Commands:\n")
     assert {line.split()[0] for line in listed.splitlines()} == COMMANDS
+    version = run("--version").stdout
     for command in COMMANDS:
         assert run(command, "--help").stdout.decode().startswith(f"Usage: edge-runtime {command} ")
+        assert run(command, "--version").stdout == version
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["pre"], ["predict"]),
+        (["predict", "--prec"], ["--precision"]),
+        (["predict", "--precision", "i"], ["int8"]),
+        (["predict", "ro"], ["rows.csv"]),
+        (["predict", "--model", "ro"], ["rows.csv"]),
+    ],
+    ids=lambda words: " ".join(words),
+)
+def test_bash_completes_commands_options_values_and_files(
+    home: Path, tmp_path: Path, words: list[str], completed: list[str]
+) -> None:
+    (tmp_path / "rows.csv").touch()
+    words = ["edge-runtime", *words]
+    script = f"""
+eval "$(_EDGE_RUNTIME_COMPLETE=bash_source edge-runtime)"
+compopt() {{ COMPREPLY=($(compgen -f -- "${{COMP_WORDS[COMP_CWORD]}}")); }}  # outside of a terminal
+COMP_WORDS=({" ".join(words)})
+COMP_CWORD={len(words) - 1}
+_edge_runtime_completion edge-runtime
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment(home, PATH=f"{EXECUTABLE.parent}:{os.environ['PATH']}"),
+        timeout=TIMEOUT,
+        check=True,
+    )
+    assert not done.stderr
+    assert done.stdout.split() == completed
 
 
 def test_a_command_imports_the_modules_of_no_other(home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import random
 import shutil
@@ -46,7 +47,8 @@ def test_the_new_bundle_takes_the_place_and_the_old_one_is_kept(
     edit_manifest(newer, lambda data: data.update(version="10"))
     run("update", newer, bundle)
     assert (version(bundle), version(tmp_path / "bundle.old")) == ("10", "9.9")
-    run("update", tmp_path / "bundle.old", bundle)
+    said = json.loads(run("update", "--json", tmp_path / "bundle.old", bundle).stdout)
+    assert (said["version"], said["old"]) == ("9.9", str(tmp_path / "bundle.old"))
     assert version(bundle) == "9.9"
     assert {path.name for path in tmp_path.iterdir()} == {"bundle", "bundle.old", "newer", "home"}
 

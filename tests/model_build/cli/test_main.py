@@ -3,6 +3,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -188,3 +190,12 @@ def test_a_mistake_in_the_options_is_one_line_and_nothing_is_begun(arguments, wo
     assert line.startswith("model-build: ")
     assert words in line
     assert line.endswith(" --help says more)")
+
+
+def test_bash_completes_commands_and_every_command_says_the_version():
+    asked = {"COMP_WORDS": "model-build ver", "COMP_CWORD": "1"}
+    environment = os.environ | asked | {"_MODEL_BUILD_COMPLETE": "bash_complete"}
+    command = [Path(sys.executable).parent / "model-build"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert done.stdout.split() == ["plain,verify"]
+    assert run("verify", "--version").stdout == run("--version").stdout

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -71,9 +72,11 @@ def test_not_a_number_does_not_pass_a_gate(built, model, dataset, spec, tmp_path
 
 
 def test_verify_passes_on_what_build_wrote(built):
-    done = run("verify", built[0])
+    done = run("verify", built[0], "--json")
     assert done.returncode == 0, done.stderr
-    assert "model.int8.onnx" in done.stdout
+    report = json.loads(done.stdout)
+    assert report["passed"] is True
+    assert "model.int8.onnx" in {artifact["path"] for artifact in report["artifacts"]}
 
 
 def test_verify_refuses_an_altered_file(built, tmp_path):

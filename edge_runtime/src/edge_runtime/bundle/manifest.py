@@ -69,14 +69,17 @@ class Manifest:
                 return file
         return None
 
-    def dumps(self) -> str:
-        """The manifest as text: the same manifest always gives the same text."""
-        data = self.spec.to_json() | {
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object that stands in `manifest.json`, without its own hash."""
+        return self.spec.to_json() | {
             "files": [file.to_json() for file in self.files],
             "calibration": dict(self.calibration),
             "training": dict(self.training),
         }
-        return sealed(data)
+
+    def dumps(self) -> str:
+        """The manifest as text: the same manifest always gives the same text."""
+        return sealed(self.to_json())
 
     @classmethod
     def loads(cls, text: str | bytes, where: str) -> Manifest:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .exits import EXIT_BAD_BUNDLE, errors_as_exits, stop
-from .options import bundle_argument, check_signature, key_option
+from .options import bundle_argument, check_signature, echo_json, json_option, key_option
+
+if TYPE_CHECKING:
+    from ..deployment.golden import GoldenResult
 
 
 @click.command()
 @bundle_argument
 @key_option
-def check(bundle: Path | None, key: Path | None) -> None:
+@json_option
+def check(bundle: Path | None, key: Path | None, as_json: bool) -> None:
     """Check a bundle on this device: every hash, then the golden vectors.
 
     The golden vectors are encoded images, sounds or series with the tensors that
@@ -26,31 +33,48 @@ def check(bundle: Path | None, key: Path | None) -> None:
 
         folder = bundle or BUILT_IN
         if key is not None:
-            check_signature(folder, key)
+            check_signature(folder, key, quiet=as_json)
         checked, absent = check_files(folder)
-        missing = f", {len(absent)} not on this device" if absent else ""
-        click.echo(f"{len(checked)} files have the hashes of the manifest{missing}")
-        click.echo()
+        if not as_json:
+            missing = f", {len(absent)} not on this device" if absent else ""
+            click.echo(f"{len(checked)} files have the hashes of the manifest{missing}")
         classifier = Classifier(folder)
-        title = f"golden {classifier.spec.preprocessing.reads}"
-        click.echo(f"{title:<40}{'label':>7}{'tensor':>8}{'probability':>13}  ")
-        failed = total = 0
-        for result in check_golden(folder, classifier):
-            total += 1
-            failed += not result.passed
-            label = result.label
-            if label != result.expected:
-                label = f"{label}, not {result.expected}"
-            click.echo(
-                f"{result.image + ': ' + result.about:<40}{label:>7}"
-                f"{result.tensor_difference:>8}{result.probability_difference:>13.1e}"
-                f"  {'ok' if result.passed else 'FAILED'}"
+        results = list(check_golden(folder, classifier))
+        failed = sum(not result.passed for result in results)
+        if as_json:
+            echo_json(
+                {
+                    "bundle": str(folder),
+                    "name": classifier.spec.name,
+                    "version": classifier.spec.version,
+                    "passed": not failed,
+                    "signed_by": str(key) if key else None,
+                    "files_checked": [file.path for file in checked],
+                    "files_absent": [file.path for file in absent],
+                    "golden": [asdict(result) for result in results],
+                }
             )
-        click.echo()
+        else:
+            click.echo(_table(f"golden {classifier.spec.preprocessing.reads}", results))
         if failed:
             stop(
                 EXIT_BAD_BUNDLE,
-                f"{folder}: {failed} of {total} golden vectors failed; this device or its"
+                f"{folder}: {failed} of {len(results)} golden vectors failed; this device or its"
                 " libraries read images differently from the machine that built the bundle",
             )
-        click.echo(f"{total} of {total} golden vectors passed")
+        if not as_json:
+            click.echo(f"{len(results)} of {len(results)} golden vectors passed")
+
+
+def _table(title: str, results: Sequence[GoldenResult]) -> str:
+    lines = ["", f"{title:<40}{'label':>7}{'tensor':>8}{'probability':>13}  "]
+    for result in results:
+        label = result.label
+        if label != result.expected:
+            label = f"{label}, not {result.expected}"
+        lines.append(
+            f"{result.image + ': ' + result.about:<40}{label:>7}"
+            f"{result.tensor_difference:>8}{result.probability_difference:>13.1e}"
+            f"  {'ok' if result.passed else 'FAILED'}"
+        )
+    return "\n".join([*lines, ""])

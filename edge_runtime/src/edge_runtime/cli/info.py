@@ -7,17 +7,21 @@ from pathlib import Path
 import click
 
 from .exits import errors_as_exits
-from .options import bundle_argument
+from .options import bundle_argument, echo_json, json_option
 
 
 @click.command()
 @bundle_argument
-def info(bundle: Path | None) -> None:
+@json_option
+def info(bundle: Path | None, as_json: bool) -> None:
     """Say what a bundle holds and how its model was measured."""
     with errors_as_exits():
         from ..bundle.manifest import BUILT_IN, Manifest
 
         manifest = Manifest.load(bundle or BUILT_IN)
+        if as_json:
+            echo_json({"bundle": str(bundle or BUILT_IN)} | manifest.to_json())
+            return
         spec = manifest.spec
         shape = "x".join(map(str, spec.input.shape))
         how = ", ".join(f"{key} {value}" for key, value in spec.preprocessing.to_json().items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -9,7 +10,12 @@ import click
 from .. import __version__
 from .exits import errors_as_exits, usage_as_exits
 
+_COMPLETE = "_EDGE_RUNTIME_COMPLETE"
+"""The variable by which shells ask for completions; the name is click's rule."""
 _COMMANDS = ("bench", "check", "demo", "info", "predict", "update", "watch")
+
+
+_VERSION = {"version": __version__, "prog_name": "edge-runtime"}
 
 
 class _LazyGroup(click.Group):
@@ -24,7 +30,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         # For an unknown name, click suggests similar ones of self.commands.
         for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:
-            self.commands[name] = _imported(name)
+            if name not in self.commands:
+                self.commands[name] = click.version_option(**_VERSION, hidden=True)(_imported(name))
         return self.commands.get(cmd_name)
 
 
@@ -51,7 +58,7 @@ def _imported(name: str) -> click.Command:
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-@click.version_option(__version__, prog_name="edge-runtime")
+@click.version_option(**_VERSION)
 def main() -> None:
     """Classify images, sounds or series with an exported model: onnxruntime, and
     no TensorFlow.
@@ -66,6 +73,11 @@ def main() -> None:
 
 def run() -> None:
     """The command line as a process: its errors are one line and an exit status."""
+    asked = os.environ.get(_COMPLETE)
+    if asked:
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(main, {}, "edge-runtime", _COMPLETE, asked))
     # click's own main() would call a closed pipe an error.
     with (
         usage_as_exits("edge-runtime"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,8 @@ import click
 from .exits import printable
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from ..bundle.spec import ModelSpec
 
 
@@ -27,6 +31,15 @@ class RealRange(click.FloatRange):
         return number
 
 
+def complete_files(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Tell a shell that completes an option or argument to complete names of files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 UNKNOWN_ENDING = (
     "{output}: its ending tells no format of rows; give .csv, .jsonl or .ndjson (each also .gz),"
     " .parquet, or --format"
@@ -39,7 +52,15 @@ key_option = click.option(
     type=click.Path(path_type=Path),
     help="The Ed25519 key that must have signed the bundle.",
 )
-model_option = click.option("--model", metavar="BUNDLE|FILE.onnx", help="The model to run.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on standard output instead of text."
+)
+model_option = click.option(
+    "--model",
+    metavar="BUNDLE|FILE.onnx",
+    shell_complete=complete_files,
+    help="The model to run.",
+)
 min_score_option = click.option(
     "--min-score",
     metavar="S",
@@ -82,9 +103,15 @@ def read_spec(arguments: dict[str, Any]) -> ModelSpec:
     return Classifier(**arguments).spec
 
 
-def check_signature(bundle: Path, key: Path) -> None:
-    """Check that `key` has signed the bundle, and say so. Raises BundleError."""
+def check_signature(bundle: Path, key: Path, quiet: bool) -> None:
+    """Check that `key` has signed the bundle, and say so unless quiet. Raises BundleError."""
     from ..bundle.signature import verify
 
     verify(bundle, key)
-    click.echo(printable(f"signed with the key of {key}"))
+    if not quiet:
+        click.echo(printable(f"signed with the key of {key}"))
+
+
+def echo_json(data: Mapping[str, Any]) -> None:
+    """Print a JSON object, in ASCII, which every terminal and pipe can take."""
+    click.echo(json.dumps(data, indent=2))

@@ -23,6 +23,7 @@ from .exits import (
 from .options import (
     UNKNOWN_ENDING,
     RealRange,
+    complete_files,
     max_pixels_option,
     min_score_option,
     model_option,
@@ -37,13 +38,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, shell_complete=complete_files)
 @model_option
 @click.option(
     "-o",
     "--output",
     metavar="FILE|-",
     default="-",
+    shell_complete=complete_files,
     help="Where the rows go: .csv, .jsonl or .ndjson, each also .gz, or .parquet.",
 )
 @click.option(

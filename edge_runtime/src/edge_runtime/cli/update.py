@@ -7,24 +7,37 @@ from pathlib import Path
 import click
 
 from .exits import errors_as_exits, printable
-from .options import check_signature, key_option
+from .options import check_signature, echo_json, json_option, key_option
 
 
 @click.command()
 @click.argument("new_bundle", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 @key_option
-def update(new_bundle: Path, target: Path, key: Path | None) -> None:
+@json_option
+def update(new_bundle: Path, target: Path, key: Path | None, as_json: bool) -> None:
     """Switch the bundle TARGET to a copy of NEW_BUNDLE.
 
     The hashes and the golden vectors of NEW_BUNDLE are checked first. The old
     bundle is kept as TARGET.old. At every moment TARGET is the one or the other.
     """
     with errors_as_exits():
+        from ..bundle.manifest import Manifest
         from ..deployment.update import update as switch
 
         if key is not None:
-            check_signature(new_bundle, key)
+            check_signature(new_bundle, key, quiet=as_json)
         old = switch(new_bundle, target)
+        if as_json:
+            echo_json(
+                {
+                    "target": str(target),
+                    "bundle": str(new_bundle),
+                    "version": Manifest.load(target).spec.version,
+                    "signed_by": str(key) if key else None,
+                    "old": str(old) if old else None,
+                }
+            )
+            return
         kept = f"; the old bundle is kept as {old}" if old else ""
         click.echo(printable(f"{target} is {new_bundle} now{kept}"))

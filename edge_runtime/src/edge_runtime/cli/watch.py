@@ -12,6 +12,7 @@ import click
 from .exits import errors_as_exits, mute_libraries, printable
 from .options import (
     RealRange,
+    complete_files,
     max_pixels_option,
     min_score_option,
     model_option,
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False))
-@click.option("-o", "--output", metavar="FILE", help="Append a row for each file: CSV or JSONL.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Append a row for each file: CSV or JSONL.",
+)
 @click.option(
     "--sort-into",
     metavar="DIR",
