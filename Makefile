@@ -3,16 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 RUNTIME_VENV := .venv-runtime
 BIN := $(VENV)/bin
-PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+UNPINNED := -m pip --disable-pip-version-check install --quiet
+PIP := $(UNPINNED) --constraint constraints.txt
 
 # Tests of the runtime that need more than a device has; the others run as on a device.
-WITH_EXTRAS := $(addprefix tests/edge_runtime/,distributed bundle/test_signature.py web/test_page.py)
+WITH_EXTRAS := $(addprefix tests/edge_runtime/,distributed bundle/test_signature.py inputs/test_heif.py web/test_page.py)
 
 # Tests of the runtime that read images with the model in the wheel.
 WITH_MODEL := $(addprefix tests/edge_runtime/,bundle cli deployment inference output \
   preprocessing/ink watch web test_errors.py) tests/campaigns/test_attack_files.py
 
-.PHONY: build test test-other-seed coverage lint lint-platforms bench page clean
+.PHONY: build test test-oldest test-other-seed coverage lint lint-platforms bench page clean
 
 SEED ?= 0
 build: $(VENV)/.installed
@@ -51,6 +52,13 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
+# The runtime with the oldest libraries that its wheel takes; no warning is let pass.
+OLDEST := numpy==2.2.0 onnxruntime==1.20.0 pillow==11.1.0 click==8.1.8
+test-oldest:
+	$(call install_runtime,build/oldest,edge_runtime,$(OLDEST))
+	cd build/oldest && bin/python -W error -m pytest -c ../../pyproject.toml --rootdir ../.. \
+	  -p no:cacheprovider ../../tests/edge_runtime ../../tests/campaigns
+
 # Types as the other systems have them: no call that they lack where every user passes.
 lint-platforms: $(VENV)/.installed
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
@@ -77,13 +85,13 @@ $(VENV)/.installed: pyproject.toml edge_runtime/pyproject.toml constraints.txt
 	$(BIN)/python $(PIP) --editable edge_runtime --editable '.[dev]'
 	touch $@
 
-# $(call install_runtime,ENVIRONMENT,SOURCE): the runtime as a device has it, the wheel and what it
-# depends on, no TensorFlow.
+# $(call install_runtime,ENVIRONMENT,SOURCE[,LIBRARIES]): the runtime as a device has it, the wheel and
+# what it depends on, no TensorFlow; without LIBRARIES those of constraints.txt.
 define install_runtime
 rm -rf $(2)/build
 $(PYTHON) -m venv --clear $(1)
 $(1)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(1)/wheel ./$(2)
-$(1)/bin/python $(PIP) $(1)/wheel/*.whl pytest pytest-timeout hypothesis
+$(1)/bin/python $(if $(3),$(UNPINNED),$(PIP)) $(1)/wheel/*.whl $(3) pytest pytest-timeout hypothesis
 endef
 
 $(RUNTIME_VENV)/.installed: $(shell find edge_runtime exported/digits -type f -not -path '*egg-info*' -not -path '*/build/*') constraints.txt

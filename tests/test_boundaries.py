@@ -57,7 +57,7 @@ BUILD_LAYERS = """
 """
 
 DEVICE_LIBRARIES = {"numpy", "onnxruntime", "PIL", "click"}
-EXTRAS = {"cryptography", "ray", "pyarrow", "fsspec"}
+EXTRAS = {"cryptography", "ray", "pyarrow", "fsspec", "pi_heif"}
 RUNTIME_HOMES = {
     "numpy": {"inputs", "preprocessing", "inference", "deployment"},
     "PIL": {"inputs", "preprocessing"},
@@ -67,6 +67,7 @@ RUNTIME_HOMES = {
     "ray": {"distributed.ray"},
     "pyarrow": {"distributed", "output.parquet"},
     "fsspec": {"distributed.storage"},
+    "pi_heif": {"inputs.heif"},
 }
 BUILD_HOMES = {
     "click": {"cli"},

@@ -165,3 +165,11 @@ def test_every_library_that_is_asked_for_has_a_tested_version(name: str) -> None
     asked = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {re.split(r"[\[<>=]", requirement)[0].lower() for requirement in asked}
     assert names - {"edge-runtime"} <= pinned
+
+
+def test_the_oldest_libraries_that_are_tested_are_those_that_are_declared() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (line,) = re.findall(r"^OLDEST := (.+)$", makefile, re.MULTILINE)
+    tested = {re.sub(r"(\.0)+$", "", pin) for pin in line.split()}
+    declared = project_file("edge-runtime")["project"]["dependencies"]
+    assert tested == {requirement.replace(">=", "==") for requirement in declared}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, features
 
 OK = frozenset({"ok"})
 CORRUPT = frozenset({"corrupt"})
@@ -49,6 +49,7 @@ def contents() -> dict[str, tuple[bytes, Statuses]]:
         **_damaged(),
         **_bombs(),
         **_metadata(),
+        **_phones(),
         **_animated(),
     }
 
@@ -295,6 +296,31 @@ def _metadata() -> dict[str, tuple[bytes, Statuses]]:
         "xmp-broken.jpg": (encoded(grey, "JPEG", xmp=b"\0<x:xmpmeta \xff" * 99), OK),
         "comment-of-a-terminal.jpg": (encoded(grey, "JPEG", comment=b"\x1b[2J\x1b]0;x\x07"), OK),
     }
+
+
+def _phones() -> dict[str, tuple[bytes, Statuses]]:
+    """HEIC and AVIF, which not every device reads."""
+    known = {"heic": (Path(__file__).parents[1] / "support" / "turned.heic").read_bytes()}
+    if features.check("avif"):
+        known["avif"] = encoded(seven(64), "AVIF")
+    files: dict[str, tuple[bytes, Statuses]] = {}
+    for ending, data in known.items():
+        place = data.index(b"ispe") + 8
+        giant = struct.pack(">II", 30_000, 30_000)
+        unread = frozenset({"unreadable"}) if ending == "heic" else frozenset[str]()
+        files |= {
+            f"whole.{ending}": (data, OK | unread),
+            f"cut.{ending}": (data[: len(data) // 2], CORRUPT | unread),
+            f"giant.{ending}": (
+                data.replace(data[place : place + 8], giant),
+                CORRUPT | TOO_LARGE | unread,
+            ),
+            f"random-behind-head.{ending}": (
+                data[:40] + random.Random(ending).randbytes(3000),
+                CORRUPT | unread,
+            ),
+        }
+    return files
 
 
 def _animated() -> dict[str, tuple[bytes, Statuses]]:

@@ -104,8 +104,8 @@ def usage_as_exits(program: str) -> Iterator[None]:
     """End the process, with one line on stderr, when click finds a mistake in the options."""
     try:
         yield
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+    except click.exceptions.Exit as end:  # click 8.1 shows the help so where no command is given
+        sys.exit(end.exit_code if sys.argv[1:] else EXIT_USAGE)
     except click.UsageError as error:
         if not sys.argv[1:]:  # no error: click shows the help so
             error.show()

@@ -7,18 +7,27 @@ from collections.abc import Set
 
 from ..errors import InputError
 
+_HEIF_BRANDS = {
+    *(b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+    *(b"mif1", b"msf1"),
+}
 PLURALS = {"image": "images", "sound": "sounds", "series": "series"}
 """The kinds of input that a model may read, in singular and plural."""
 
 ENDINGS = {
-    "image": frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}),
+    "image": frozenset(
+        {
+            *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
+            *(".avif", ".heic", ".heif"),
+        }
+    ),
     "sound": frozenset({".wav"}),
     "series": frozenset({".npy"}),
 }
 """The file extensions, in lower case, that are taken from a folder, by kind of input."""
 _FOUND = {"image": "an image", "sound": "a WAV sound", "series": "an array (.npy)"}
 _WANTED = {
-    "image": "images (PNG, JPEG, BMP, GIF, TIFF, WebP)",
+    "image": "images (PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF, HEIC)",
     "sound": "sounds (WAV)",
     "series": "series (.npy)",
 }
@@ -30,12 +39,18 @@ def has_ending(name: str, endings: Set[str] | None) -> bool:
     return endings is None or os.path.splitext(name)[1].lower() in endings
 
 
+def is_heif(start: bytes) -> bool:
+    """True for the first 12 bytes of a file of the HEIF family: AVIF, HEIC and others."""
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS
+
+
 def refuse_other_kinds(start: bytes, reads: str) -> None:
     """Raise InputError with `wrong_kind` for a file of another kind than the model reads.
 
     start: the file's first 12 bytes or more. reads: `image`, `sound` or `series`.
     """
-    if start.startswith(_STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP"):
+    webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    if start.startswith(_STARTS) or webp or is_heif(start):
         found = "image"
     elif start[:4] == b"RIFF" and start[8:12] == b"WAVE":
         found = "sound"

@@ -18,11 +18,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import ImageError, one_line
 from ..system.signals import interrupts_held
 from .files import MAX_PIXELS, decode_source, from_file
-from .formats import refuse_other_kinds
+from .formats import is_heif, refuse_other_kinds
+from .heif import open_heif
 from .png import plain_png
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
-"""The formats that are decoded, by Pillow's names; no other decoder is tried."""
+"""The formats that are decoded, by Pillow's names; beside them only those of `heif`."""
 
 _BAND_PIXELS = 1 << 20  # at a time, where a step takes many bytes a pixel
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
@@ -79,23 +80,13 @@ def _load_decoders() -> None:
 def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
     _load_decoders()
     try:
-        image = Image.open(stream, formats=FORMATS)
+        image = _open(stream, max_pixels)
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", one_line(error)) from None
-    except UnidentifiedImageError:
-        if not stream.seek(0, os.SEEK_END):
-            raise ImageError("empty", "the file has no bytes") from None
-        stream.seek(0)
-        refuse_other_kinds(stream.read(12), "image")
-        raise ImageError("not_an_image", f"not one of {', '.join(FORMATS)}") from None
     except (*_DAMAGED, struct.error) as error:
         raise _damage(error) from None
     with image:
-        if image.width * image.height > max_pixels:
-            raise ImageError(
-                "too_large",
-                f"{image.width}x{image.height} is more than {max_pixels} pixels",
-            )
+        _refuse_large(image, max_pixels)
         try:
             _refuse_hidden_work(image, stream, max_pixels)
             if image.format == "JPEG":
@@ -103,7 +94,29 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
             image.load()
         except (*_DAMAGED, struct.error) as error:
             raise _damage(error) from None
+        _refuse_large(image, max_pixels)  # what a HEIC file says may be wrong
         return image_pixels(image)
+
+
+def _open(stream: BinaryIO, max_pixels: int) -> Image.Image:
+    try:
+        return Image.open(stream, formats=FORMATS)
+    except UnidentifiedImageError:
+        stream.seek(0)
+        start = stream.read(12)
+        stream.seek(0)
+        if not start:
+            raise ImageError("empty", "the file has no bytes") from None
+        if is_heif(start):
+            return open_heif(stream, max_pixels)
+        refuse_other_kinds(start, "image")
+        raise ImageError("not_an_image", f"not one of {', '.join(FORMATS)}, AVIF, HEIC") from None
+
+
+def _refuse_large(image: Image.Image, max_pixels: int) -> None:
+    if image.width * image.height > max_pixels:
+        size = f"{image.width}x{image.height}"
+        raise ImageError("too_large", f"{size} is more than {max_pixels} pixels")
 
 
 def _damage(error: BaseException) -> ImageError:
