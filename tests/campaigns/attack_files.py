@@ -301,7 +301,7 @@ def _metadata() -> dict[str, tuple[bytes, Statuses]]:
 def _phones() -> dict[str, tuple[bytes, Statuses]]:
     """HEIC and AVIF, which not every device reads."""
     known = {"heic": (Path(__file__).parents[1] / "support" / "turned.heic").read_bytes()}
-    if features.check("avif"):
+    if "avif" in features.get_supported():
         known["avif"] = encoded(seven(64), "AVIF")
     files: dict[str, tuple[bytes, Statuses]] = {}
     for ending, data in known.items():
