@@ -138,6 +138,7 @@ def test_an_item_at_which_the_decoder_would_end_the_process_is_refused() -> None
     assert b"infe" in data[: data.index(b"Exif")]
     error = refused(data.replace(b"Exif\0", b"Axif\0", 1))
     assert (error.status, "Axif" in str(error)) == ("corrupt", True)
+    assert refused(data + (8).to_bytes(4, "big") * 30_000).status == "corrupt"
 
 
 def test_a_file_of_more_bytes_than_its_pixels_need_is_not_read_whole(tmp_path: Path) -> None:

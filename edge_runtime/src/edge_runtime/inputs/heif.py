@@ -10,6 +10,7 @@ import PIL
 from PIL import Image
 
 from ..errors import ImageError
+from ..system.signals import interrupts_held
 
 _AVIF = {b"avif", b"avis"}
 _LONGEST_FIRST_BOX = 256  # bytes; ten brands need 56
@@ -18,6 +19,7 @@ _ITEMS = {
     *(b"Exif", b"mime", b"uri "),
 }
 """The types of items in a HEIC file: pi-heif 1.4 ends the process at others that are metadata."""
+_MOST_BOXES = 10_000  # in one; libheif takes far fewer, and photos of phones have about 100
 _MOST_BYTES_A_PIXEL = 4  # of a file: lossless, with 12 bits a channel
 _MOST_BYTES_BESIDE = 16 << 20  # thumbnails, depth, the maker's notes
 
@@ -34,7 +36,8 @@ def open_heif(stream: BinaryIO, max_pixels: int) -> Image.Image:
         raise ImageError("too_large", f"more than {most} bytes, enough for {max_pixels} pixels")
     if _brands(data) & _AVIF:
         try:
-            from PIL import AvifImagePlugin
+            with interrupts_held():
+                from PIL import AvifImagePlugin
         except ImportError:
             supported = False
         else:
@@ -45,7 +48,8 @@ def open_heif(stream: BinaryIO, max_pixels: int) -> Image.Image:
             )
         return AvifImagePlugin.AvifImageFile(BytesIO(data))
     try:
-        from pi_heif import HeifImageFile
+        with interrupts_held():
+            from pi_heif import HeifImageFile
     except ImportError:
         raise ImageError(
             "unreadable", "a HEIC image; pip install 'edge-runtime[heif]' reads it"
@@ -72,7 +76,9 @@ def _refuse_odd_items(data: bytes) -> None:
 def _boxes(data: bytes | memoryview) -> Iterator[tuple[bytes, memoryview]]:
     """Type and contents of each box of an ISO base media file, ISO/IEC 14496-12."""
     rest = memoryview(data)
-    while len(rest) >= 8:
+    for _ in range(_MOST_BOXES):
+        if len(rest) < 8:
+            return
         size, start = int.from_bytes(rest[:4], "big"), 8
         if size == 1:
             size, start = int.from_bytes(rest[8:16], "big"), 16
@@ -80,6 +86,7 @@ def _boxes(data: bytes | memoryview) -> Iterator[tuple[bytes, memoryview]]:
             size = len(rest)
         yield bytes(rest[4:8]), rest[start:size]
         rest = rest[max(size, start) :]
+    raise ImageError("corrupt", f"more than {_MOST_BOXES} boxes")
 
 
 def _brands(data: bytes) -> set[bytes]:
