@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 
 from .errors import BuildError
@@ -20,6 +21,12 @@ def check_name(name: str) -> None:
     plain = name == Path(name).name and not name.startswith(".") and name == name.strip()
     if not (plain and name and name.isprintable() and len(os.fsencode(name)) <= LONGEST_NAME):
         raise BuildError(f"--name {name!r}: give a plain folder name")
+
+
+def check_version(version: str) -> None:
+    """Raise BuildError for a version of a bundle that is not ordered by its numbers."""
+    if not re.fullmatch(r"v?\d[\w.+-]{0,60}", version, re.ASCII):
+        raise BuildError(f"--bundle-version {version!r}: give one that begins with a number: 2.1")
 
 
 def check_output(folder: Path) -> None:

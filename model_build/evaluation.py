@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from .recipes.registry import BUILT_IN
 if TYPE_CHECKING:
     from .recipes.digits.cross_validation import CrossValidation
 
+_logger = logging.getLogger(__name__)
 BATCH = 64
 
 
@@ -97,7 +99,7 @@ def evaluate(
     seeds: int = 1,
     epochs: int | None = None,
     seed: int = 0,
-    say: Callable[[str], object] = lambda line: None,
+    say: Callable[[str], object] = _logger.info,
 ) -> CrossValidation | Evaluation:
     """Cross-validate the recipe of a built-in data set, or measure a bundle on data of one's own.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from edge_runtime import __version__
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.inputs.formats import PLURALS
 
-from .arguments import check_name, check_output, check_seed, check_training
+from .arguments import check_name, check_output, check_seed, check_training, check_version
 from .bundle.staging import refuse_existing
 from .errors import BuildError
 from .quiet import load_tensorflow
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .verification.guessing import Guessing
     from .verification.parity import ParityReport
 
+_logger = logging.getLogger(__name__)
 Say = Callable[[str], object]
 Counted = Callable[[int, int], object]
 
@@ -52,6 +54,7 @@ def build(
     data: str = "digits",
     *,
     name: str | None = None,
+    version: str | None = None,
     output: str | Path = "exported",
     architecture: str | None = None,
     epochs: int | None = None,
@@ -66,19 +69,21 @@ def build(
     force: bool = False,
     tensorboard: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    say: Say = lambda line: None,
+    say: Say = _logger.info,
     scanned: Counted = lambda done, total: None,
     progress: Callable[[Epoch, int], object] = lambda epoch, epochs: None,
 ) -> Built:
     """Train, export, verify, and write the bundle OUTPUT/NAME.
 
     data: `digits`, or the path of data of one's own. name: the bundle's name; default that of the
-    data. architecture, epochs, batch_size, learning_rate: default what suits the data. size: the
+    data. version: the bundle's, ordered by its numbers; default that of this package.
+    architecture, epochs, batch_size, learning_rate: default what suits the data. size: the
     input's longer side in pixels; channels: 1 or 3; augment: a kind of augmentation; all three for
     data of one's own. c_array, ort: further artifacts. force: replace an existing bundle, and write
     a model that is no better than guessing.
     tensorboard: a folder for TensorBoard's logs. callbacks: Keras callbacks of the caller's own.
-    say, scanned, progress: told of each step, of each example looked at, and of each epoch.
+    say, scanned, progress: told of each step (default: the log), of each example looked at, and of
+    each epoch.
 
     An interrupted build leaves a hidden folder beside the bundle, from which the same call goes on.
     Raises BuildError for a user's mistake, and GateError when an artifact does not give the
@@ -87,6 +92,8 @@ def build(
     """
     name = name_of(data) if name is None else name
     check_name(name)
+    version = __version__ if version is None else version
+    check_version(version)
     check_output(Path(output))
     check_training(architecture, epochs, batch_size, learning_rate)
     check_seed(seed)
@@ -158,6 +165,7 @@ def build(
             recipe.quantization_samples(trained, dataset),
             recipe.card,
             target,
+            version,
             force=force,
             c_array=c_array,
             ort=ort,
@@ -172,7 +180,7 @@ def verify(
     bundle: str | Path,
     data: str = "digits",
     *,
-    say: Say = lambda line: None,
+    say: Say = _logger.info,
     scanned: Counted = lambda done, total: None,
 ) -> ParityReport:
     """Run the test part of `data` through every artifact of a bundle again.

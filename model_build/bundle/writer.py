@@ -42,6 +42,7 @@ def write_bundle(
     samples: NDArray[np.uint8],
     card: CardText,
     target: Path,
+    version: str,
     *,
     force: bool,
     c_array: bool = False,
@@ -57,7 +58,7 @@ def write_bundle(
     """
     spec = ModelSpec(
         name=target.name,
-        version=edge_runtime.__version__,
+        version=version,
         labels=dataset.class_names,
         input=trained.input,
         preprocessing=dataset.preprocessing,

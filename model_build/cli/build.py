@@ -20,6 +20,13 @@ from .progress import Progress
 @data_option
 @click.option("--name", metavar="NAME", help="The bundle's name. Default: that of the data.")
 @click.option(
+    "--bundle-version",
+    "version",
+    metavar="V",
+    help="The bundle's version, by which a device refuses an older one. Default: that of"
+    " model-build.",
+)
+@click.option(
     "--output",
     metavar="DIR",
     type=click.Path(path_type=Path),

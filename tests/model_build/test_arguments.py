@@ -32,6 +32,13 @@ def test_a_learning_rate_that_is_no_number_above_0_is_refused(tmp_path, rate):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("version", ["", "newest", "1 2", "1\n", "1" * 99])
+def test_a_version_that_cannot_be_ordered_is_refused(tmp_path, version):
+    said = refusal(pipeline.build, output=tmp_path / "out", version=version)
+    assert said.endswith(": give one that begins with a number: 2.1")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("seed", [-1, 2**31 - 999, 2**32, 2**70])
 def test_a_seed_that_cannot_be_drawn_from_is_refused(tmp_path, seed):
     said = f"--seed {seed}: give a whole number from 0 to 2147482648"

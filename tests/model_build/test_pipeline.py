@@ -21,14 +21,16 @@ def refusal(function, *arguments, **options):
     return str(refused.value)
 
 
-def test_verify_refuses_data_of_other_classes(tmp_path):
+def test_verify_refuses_data_of_other_classes(tmp_path, caplog):
     drawn_data.shapes(tmp_path / "shapes", 3)
+    caplog.set_level("INFO", logger="model_build")
     said = refusal(pipeline.verify, BUILT_IN, str(tmp_path / "shapes"))
     assert said == (
         "the bundle 'digits' was trained on other data (0, 1, 2, 3, 4, 5, 6, 7, ...) than"
         f" {tmp_path / 'shapes'}, images in a folder per class (circle, triangle, é 漢); give"
         " --data PATH, the data that it was trained on"
     )
+    assert caplog.messages == ["loading tensorflow ..."]
 
 
 def test_verify_refuses_a_class_more_or_one_that_has_no_example_left(tmp_path):

@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import BundleError, Classifier
+from edge_runtime.bundle.signature import sign
 from edge_runtime.deployment.golden import check_files
 from edge_runtime.deployment.update import update
 from edge_runtime.system.atomic import exchange
 
 from ...conftest import Run
 from ...support.helpers import TIMEOUT, copy_bundle, edit_manifest, environment, flip_byte
+from ..bundle.test_signature import keys
 from .test_golden import edit_golden
 
 
@@ -47,7 +49,13 @@ def test_the_new_bundle_takes_the_place_and_the_old_one_is_kept(
     edit_manifest(newer, lambda data: data.update(version="10"))
     run("update", newer, bundle)
     assert (version(bundle), version(tmp_path / "bundle.old")) == ("10", "9.9")
-    said = json.loads(run("update", "--json", tmp_path / "bundle.old", bundle).stdout)
+    done = run("update", tmp_path / "bundle.old", bundle, status=3)
+    (line,) = done.stderr.decode().splitlines()
+    assert "is version 9.9 of digits, older than " in line
+    assert "version 10 of digits; --allow-older takes it" in line
+    assert version(bundle) == "10"
+    older = run("update", "--json", "--allow-older", tmp_path / "bundle.old", bundle)
+    said = json.loads(older.stdout)
     assert (said["version"], said["old"]) == ("9.9", str(tmp_path / "bundle.old"))
     assert version(bundle) == "9.9"
     assert {path.name for path in tmp_path.iterdir()} == {"bundle", "bundle.old", "newer", "home"}
@@ -57,6 +65,42 @@ def test_a_first_bundle_is_put_where_there_was_none(run: Run, tmp_path: Path, ne
     run("update", newer, tmp_path / "models" / "digits")
     assert version(tmp_path / "models" / "digits") == "9.9"
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["digits"]
+
+
+def test_a_replay_of_an_older_signed_bundle_is_refused(
+    run: Run, tmp_path: Path, bundle: Path, newer: Path
+) -> None:
+    pytest.importorskip("cryptography", reason="needs edge-runtime[sign]")
+    private, public = keys(tmp_path)
+    sign(bundle, private)
+    sign(newer, private)
+    device = tmp_path / "device"
+    run("update", bundle, device, "--key", public)
+    run("update", newer, device, "--key", public)
+    run("update", bundle, device, "--key", public, status=3)
+    assert version(device) == "9.9"
+    run("update", bundle, device, "--key", public, "--allow-older")
+    flip_byte(device / "manifest.json")
+    run("update", bundle, device, "--key", public)  # what is damaged has no version
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"),
+    [
+        *(("0.9", "0.10"), ("1", "1.0.1"), ("1.0rc1", "1.0"), ("1.0a2", "1.0rc1")),
+        *(("v1.9", "2"), ("1.99", "2026-11-27"), ("2026-02-28", "2026-11-27")),
+    ],
+)
+def test_versions_are_ordered_by_their_numbers(
+    tmp_path: Path, bundle: Path, newer: Path, lower: str, higher: str
+) -> None:
+    edit_manifest(bundle, lambda data: data.update(version=higher))
+    edit_manifest(newer, lambda data: data.update(version=lower))
+    with pytest.raises(BundleError, match="older than"):
+        update(newer, bundle)
+    for same in (higher, f"{higher}.0", higher.upper()):
+        edit_manifest(newer, lambda data, same=same: data.update(version=same))
+        update(newer, bundle)
 
 
 BAD = {

@@ -14,12 +14,18 @@ from .options import check_signature, echo_json, json_option, key_option
 @click.argument("new_bundle", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 @key_option
+@click.option(
+    "--allow-older", is_flag=True, help="Take a bundle of a lower version, as TARGET.old is."
+)
 @json_option
-def update(new_bundle: Path, target: Path, key: Path | None, as_json: bool) -> None:
+def update(
+    new_bundle: Path, target: Path, key: Path | None, allow_older: bool, as_json: bool
+) -> None:
     """Switch the bundle TARGET to a copy of NEW_BUNDLE.
 
-    The hashes and the golden vectors of NEW_BUNDLE are checked first. The old
-    bundle is kept as TARGET.old. At every moment TARGET is the one or the other.
+    The hashes and the golden vectors of NEW_BUNDLE are checked first, and that
+    its version is not lower than that of TARGET. The old bundle is kept as
+    TARGET.old. At every moment TARGET is the one or the other.
     """
     with errors_as_exits():
         from ..bundle.manifest import Manifest
@@ -27,7 +33,7 @@ def update(new_bundle: Path, target: Path, key: Path | None, as_json: bool) -> N
 
         if key is not None:
             check_signature(new_bundle, key, quiet=as_json)
-        old = switch(new_bundle, target)
+        old = switch(new_bundle, target, allow_older=allow_older)
         if as_json:
             echo_json(
                 {

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..bundle.manifest import MANIFEST_NAME, SIGNATURE_NAME
+from ..bundle.manifest import MANIFEST_NAME, SIGNATURE_NAME, Manifest
 from ..errors import BundleError
 from ..system.atomic import exchange
 from ..system.lock import lock
 from .golden import check_files, prove
 
 
-def update(new: Path, target: Path) -> Path | None:
+def update(new: Path, target: Path, *, allow_older: bool = False) -> Path | None:
     """Put a copy of the bundle `new` in the place of `target`; returns where the old one is kept.
 
     A program that opens `target` finds the whole old bundle or the whole new one, even after a
     kill or a power failure (on Linux; elsewhere `target` is absent for a moment). The old one is
     kept as `target` with `.old` appended to its name, which replaces the one kept before it and is
     a whole bundle at every moment, too. Returns None when there was no old bundle. Raises
-    BundleError, with `target` untouched, when `new` does not pass its hashes and golden vectors.
+    BundleError, with `target` untouched, when `new` does not pass its hashes and golden vectors,
+    and, unless `allow_older`, when its version is lower: a signature does not grow old, so that
+    an attacker could bring back a bundle whose faults are known.
     """
     if target.is_symlink() or (target.exists() and not (target / MANIFEST_NAME).is_file()):
         raise BundleError(f"{target}: is there and is no bundle; give the folder of one")
     prove(new)
+    if not allow_older:
+        _refuse_older(new, target)
     old = target.with_name(target.name + ".old")
     staged = target.with_name(f".{target.name}.new")
     with _alone(target):
@@ -47,6 +52,29 @@ def update(new: Path, target: Path) -> Path | None:
         finally:
             _remove(staged)
             _sync(target.parent)
+
+
+def _refuse_older(new: Path, target: Path) -> None:
+    if not target.exists():
+        return
+    try:
+        present = Manifest.load(target).spec
+    except BundleError:  # damaged: any whole bundle is better
+        return
+    offered = Manifest.load(new).spec
+    if _order(offered.version) < _order(present.version):
+        raise BundleError(
+            f"{new}: is version {offered.version} of {offered.name}, older than {target}, which is"
+            f" version {present.version} of {present.name}; --allow-older takes it"
+        )
+
+
+def _order(version: str) -> list[tuple[int, int, str]]:
+    """A key that orders versions: 0.9 < 0.10rc1 < 0.10 = 0.10.0 < 2026-11-27."""
+    plain = re.sub(r"(\.0+)+$", "", version.lower().removeprefix("v"))
+    parts = re.findall(r"\d+|[a-z]+", plain)
+    order = [(2, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
+    return [*order, (1, 0, "")]  # the end is above letters, which mean "before", and below numbers
 
 
 def _copy(source: Path, target: Path) -> None:

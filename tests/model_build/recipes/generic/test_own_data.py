@@ -217,10 +217,11 @@ def test_training_stops_when_there_is_nothing_left_to_learn(tmp_path, workspace,
 def test_a_short_training_of_few_images_reads_them(tmp_path):
     drawn_data.shapes(tmp_path / "few", 20)
     curves = tmp_path / "curves"
-    options = ("--epochs", 12, "--tensorboard", curves)
+    options = ("--epochs", 12, "--tensorboard", curves, "--bundle-version", "2.10")
     bundle, _ = build(tmp_path / "few", tmp_path / "out", *options)
     assert {path.parent.name for path in curves.rglob("events.*")} == {"train", "validation"}
     manifest = Classifier(bundle).manifest
+    assert manifest.spec.version == "2.10"
     assert accuracy(bundle) >= 0.8
     # Settings of the digits alone are no part of it.
     assert not {"judges", "outliers"} & manifest.training["settings"].keys()
