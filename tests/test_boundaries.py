@@ -89,6 +89,7 @@ TESTED_BY = {
     "bundle.spec": "bundle/test_manifest.py",
     "cli.bench": "deployment/test_benchmark.py",
     "cli.demo": "web/test_server.py",
+    "cli.logs": "watch/test_loop.py",
     "cli.options": "cli/test_main.py",
     "cli.predict_on_ray": "distributed/test_ray.py",
     "cli.update": "deployment/test_update.py",
@@ -108,6 +109,7 @@ TESTED_BY = {
     "system.atomic": "deployment/test_update.py",
     "system.cpus": "inference/test_concurrency.py",
     "system.signals": "cli/test_predict.py",
+    "system.watchdog": "distributed/test_ray.py",
     "watch.model_process": "watch/test_loop.py",
 }
 MOST_LINES = 400

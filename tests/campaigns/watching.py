@@ -76,7 +76,7 @@ class Campaign:
         for _ in range(kills):
             process = self._start()
             assert process.stderr
-            assert process.stderr.readline().startswith(READY)
+            assert process.stderr.readline().count(READY)
             time.sleep(self._chance.random() * 1.5 * seconds / kills)
             process.send_signal(signal.SIGKILL)
             process.wait(TIMEOUT)

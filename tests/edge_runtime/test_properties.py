@@ -181,7 +181,11 @@ def resumed(
 ) -> tuple[EarlierRows, Iterator[str]]:
     by_path = {result.path: result for result in now}
     scratch.write_bytes(data)
-    this_run = ThisRun(frozenset(LABELS), min_score, lambda path: row_format.rows([by_path[path]]))
+    this_run = ThisRun(
+        frozenset(LABELS),
+        min_score,
+        lambda chunks: (row_format.rows([by_path[path]]) for (path,) in chunks),
+    )
     left = iter([result.path for result in now])
     with open(scratch, "rb") as stream:
         return check_earlier_rows(stream, "rows", row_format, left, this_run), left
@@ -203,7 +207,9 @@ def test_whatever_of_an_output_is_left_and_follows_going_on_gives_the_same_bytes
     finished = whole[: earlier.end] or row_format.header()
     rest = set(left)
     assert finished + row_format.rows([row for row in rows if row.path in rest]) == whole
-    assert earlier.failed == sum(result.status != "ok" for result in rows[: earlier.rows])
+    assert earlier.counts.failed == sum(
+        result.status != "ok" for result in rows[: earlier.counts.files]
+    )
 
 
 @ordinary

@@ -32,6 +32,18 @@ TIMEOUT = float(os.environ.get("TEST_TIMEOUT", "60"))  # seconds; an emulated de
 # Under pytest's -W error these become errors; a user sees nothing of them.
 DECODER_WARNINGS = "ignore::UserWarning"
 
+# A sitecustomize.py that stands in for decoders of C that crash, and that hang with Python's lock,
+# by the names of the files that a process opens.
+BAD_DECODERS = """
+import ctypes, os, signal, sys
+def watch(event, details):
+    if event == "open" and str(details[0]).endswith("crash.png"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if event == "open" and str(details[0]).endswith("hang.png"):
+        ctypes.PyDLL(None).sleep(1000)
+sys.addaudithook(watch)
+"""
+
 
 def copy_bundle(target: Path) -> Path:
     """A bundle of its own, to be damaged."""

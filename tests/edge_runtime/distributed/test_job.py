@@ -91,7 +91,7 @@ def test_local_paths_are_as_given_whatever_folder_a_worker_is_in(
     assert rows[-1]["path"] == "in/7.bmp"
     assert rows[-1]["label"] == LABELS["7.bmp"]
     assert {path.partition("/")[0] for path in (row["path"] for row in rows)} == {"in", "."}
-    assert sum(d.failed for d in done) == 0
+    assert sum(d.counts.failed for d in done) == 0
 
 
 def test_parquet_has_the_columns_and_null_where_there_is_nothing(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_a_resumed_run_keeps_whole_parts_and_makes_the_others(
     (tmp_path / f"out/.part-0000003.{format}.123").write_bytes(b"half")
     done = run_all(replace(job, resume=True))
     assert [d.earlier for d in done] == [n not in (3, 7) for n in range(11)]
-    assert sum(d.files for d in done) == 540
-    assert sum(d.failed for d in done) == 12
+    assert sum(d.counts.files for d in done) == 540
+    assert sum(d.counts.failed for d in done) == 12
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == whole
 
 
@@ -205,7 +205,7 @@ def test_a_bucket_and_a_folder_give_the_same_rows_but_for_their_names(
     for path in scans.glob("a/00[0-4]*"):
         storage.write(f"{s3}/scans/{path.name}", path.read_bytes())
     done = run_all(job_of(f"{s3}/rows", f"{s3}/scans", format="jsonl", shard_files=20))
-    assert [d.files for d in done] == [20, 20, 10]
+    assert [d.counts.files for d in done] == [20, 20, 10]
     names = [found.base_name for found in storage.listed(f"{s3}/rows")]
     assert "_SUCCESS" in names
     there = b"".join(storage.load(f"{s3}/rows/part-000000{n}.jsonl") for n in range(3))

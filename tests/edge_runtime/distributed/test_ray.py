@@ -27,7 +27,7 @@ from edge_runtime.inputs.walk import walk
 from edge_runtime.output.row_format import RowFormat
 
 from ...conftest import Run
-from ...support.helpers import EXECUTABLE, GOLDEN, environment, png_claiming
+from ...support.helpers import BAD_DECODERS, EXECUTABLE, GOLDEN, environment, png_claiming
 from ..cli.test_predict import ODD_NAMES
 
 pytest.importorskip("pyarrow", reason="needs edge-runtime[ray]")
@@ -53,14 +53,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
 ]
 
-# Stands in for a decoder that crashes: ends whatever process opens a file of that name.
-CRASH = """
-import os, signal, sys
-def watch(event, details):
-    if event == "open" and str(details[0]).endswith("/crash.png"):
-        os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(watch)
-"""
 WAIT = 120  # s, for what Ray starts
 
 
@@ -68,7 +60,7 @@ WAIT = 120  # s, for what Ray starts
 def engine(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Two workers; the S3 server's address is in their environment."""
     hooks = tmp_path_factory.mktemp("hooks")
-    (hooks / "sitecustomize.py").write_text(CRASH)
+    (hooks / "sitecustomize.py").write_text(BAD_DECODERS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(hooks))
         with warnings.catch_warnings():
@@ -143,7 +135,7 @@ def test_every_file_has_the_row_of_the_local_engine(
     ]:
         assert f'"status": "{status}"'.encode() in expected, status
     assert sum(d.passed_over for d in done) == 1
-    assert sum(d.files for d in done) == expected.count(b"\n")
+    assert sum(d.counts.files for d in done) == expected.count(b"\n")
     with pytest.raises(OutputError, match="not empty"):
         next(run_on_ray(job, workers=2))
     again = list(run_on_ray(replace(job, resume=True), workers=2))
@@ -162,29 +154,38 @@ def test_a_killed_worker_costs_no_row_and_doubles_none(
             assert victims
             os.kill(victims[0], signal.SIGKILL)
         done.append(shard)
-    assert sum(d.files for d in done) == 1080
+    assert sum(d.counts.files for d in done) == 1080
     assert rows(job) == local(scans, scans)
     assert not list((tmp_path / "out").glob(".*"))
 
 
-def test_a_file_that_ends_its_process_has_a_row_that_says_so(engine: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "status", "error"),
+    [
+        ("crash.png", "crashed", "the process reading it ended, killed by SIGKILL"),
+        ("hang.png", "timeout", "took longer than 1 s"),
+    ],
+)
+def test_a_file_that_ends_its_process_or_hangs_has_a_row_that_says_so(
+    engine: None, tmp_path: Path, name: str, status: str, error: str
+) -> None:
+    bad = tmp_path / "in" / name
     shutil.copytree(GOLDEN, tmp_path / "in")
-    (tmp_path / "in/crash.png").write_bytes(b"x")
-    job = job_of(tmp_path / "out", tmp_path / "in", format="jsonl")
+    bad.write_bytes(b"x")
+    job = job_of(tmp_path / "out", tmp_path / "in", format="jsonl", timeout=1)
     (done,) = run_on_ray(job, workers=1)
-    assert done.failed == 1
-    (tmp_path / "in/crash.png").unlink()
+    assert done.counts.statuses == {"ok": 13, status: 1}
+    bad.unlink()
     others = local(tmp_path / "in").splitlines()
-    crashed = Result.crashed(str(tmp_path / "in/crash.png"), "killed by SIGKILL")
-    expected = sorted([*others, RowFormat("jsonl").rows([crashed]).rstrip()])
-    assert sorted(rows(job).splitlines()) == expected
+    row = RowFormat("jsonl").rows([Result(str(bad), status, None, error)])
+    assert sorted(rows(job).splitlines()) == sorted([*others, row.rstrip()])
 
 
 def test_from_a_bucket_into_a_bucket(engine: None, s3: str, scans: Path, tmp_path: Path) -> None:
     for path in (scans / "b").iterdir():
         storage.write(f"{s3}/ray/in/{path.name}", path.read_bytes())
     job = job_of(f"{s3}/ray/out", f"{s3}/ray/in", format="jsonl", shard_files=64)
-    assert sum(d.files for d in run_on_ray(job, workers=2)) == 210
+    assert sum(d.counts.files for d in run_on_ray(job, workers=2)) == 210
     there = rows(job).replace(f"{s3}/ray/in".encode(), bytes(scans / "b"))
     assert there == local(scans / "b")
 

@@ -65,6 +65,14 @@ def test_processes_are_started_for_many_files_only_and_end_with_the_run(
     assert multiprocessing.active_children() == []
 
 
+def test_a_time_limit_is_kept_by_a_process(classifier: Classifier) -> None:
+    results = classify_files(classifier, [GOOD] * 3, timeout=60)
+    assert next(results).label == "7"
+    assert len(multiprocessing.active_children()) == 1
+    assert [result.label for result in results] == ["7", "7"]
+    assert multiprocessing.active_children() == []
+
+
 def test_a_bad_file_does_not_disturb_its_neighbours(classifier: Classifier) -> None:
     bad = ["absent.png", __file__, str(GOLDEN), "a\0b"]
     mixed = [bad[0], GOOD, bad[1], bad[2], GOOD, bad[3], GOOD]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count, islice
 
@@ -20,20 +21,23 @@ from edge_runtime.system.workers import chunked, shared_out, work_in_order
 Answers = list[tuple[str, int]]
 
 
-def start(deadly: str = "") -> Callable[[list[str]], Answers]:
+def start(deadly: str = "") -> Callable[[Iterator[str]], Answers]:
     """Work that notes its process; a path that begins with `deadly` kills it."""
 
-    def work(paths: list[str]) -> Answers:
+    def work(paths: Iterator[str]) -> Answers:
+        done = []
         for path in paths:
             if deadly and path.startswith(deadly):
                 os.kill(os.getpid(), signal.SIGKILL)
-        return [(path, os.getpid()) for path in paths]
+            done.append((path, os.getpid()))
+        return done
 
     return work
 
 
-def die_once(flag: str) -> Callable[[list[str]], Answers]:
-    def work(paths: list[str]) -> Answers:
+def die_once(flag: str) -> Callable[[Iterator[str]], Answers]:
+    def work(paths: Iterator[str]) -> Answers:
+        paths = list(paths)
         if "7" in paths and not os.path.exists(flag):
             open(flag, "w").close()
             os.kill(os.getpid(), signal.SIGSEGV)
@@ -42,28 +46,45 @@ def die_once(flag: str) -> Callable[[list[str]], Answers]:
     return work
 
 
-def refuse() -> Callable[[list[str]], Answers]:
+def refuse() -> Callable[[Iterator[str]], Answers]:
     raise BundleError("no such model")
 
 
-def fall_over() -> Callable[[list[str]], Answers]:
+def fall_over() -> Callable[[Iterator[str]], Answers]:
     os._exit(3)
 
 
-def slowly() -> Callable[[list[str]], Answers]:
-    def work(paths: list[str]) -> Answers:
+def slowly() -> Callable[[Iterator[str]], Answers]:
+    def work(paths: Iterator[str]) -> Answers:
         time.sleep(0.01)
         return [(path, os.getpid()) for path in paths]
 
     return work
 
 
-def break_down(paths: list[str]) -> Answers:
-    raise ZeroDivisionError(paths[0])
+def break_down(paths: Iterator[str]) -> Answers:
+    raise ZeroDivisionError(*paths)
 
 
-def give_up(path: str, reason: str) -> Answers:
-    return [(f"{path}: {reason}", -1)]
+def hang() -> Callable[[Iterator[str]], Answers]:
+    """Work that hangs on some paths as a decoder might, and takes its time on the others."""
+
+    def work(paths: Iterator[str]) -> Answers:
+        done = []
+        for path in paths:
+            if path == "stopped":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            elif path == "holds Python's lock":
+                ctypes.PyDLL(None).sleep(1000)
+            time.sleep(0.1)
+            done.append((path, os.getpid()))
+        return done
+
+    return work
+
+
+def give_up(path: str, status: str, reason: str) -> Answers:
+    return [(f"{path}: {status}, {reason}", -1)]
 
 
 def names(chunks: list[Answers]) -> list[str]:
@@ -71,9 +92,9 @@ def names(chunks: list[Answers]) -> list[str]:
 
 
 def run(
-    start: Callable[[], Callable[[list[str]], Answers]], paths: list[str], size: int = 4
+    start: Callable[[], Callable[[Iterator[str]], Answers]], paths: list[str], size: int = 4
 ) -> list[Answers]:
-    return list(work_in_order(start, chunked(paths, size), 2, give_up))
+    return list(work_in_order(start, chunked(paths, size), 2, give_up, 60))
 
 
 @pytest.mark.parametrize("many", [0, 1, 5, 100, 2000])
@@ -101,9 +122,24 @@ def test_answers_come_in_order_and_every_process_works() -> None:
 def test_the_path_that_kills_its_process_is_given_up_and_no_other(size: int) -> None:
     paths = ["a", "b", "deadly 1", "c", "d", "deadly 2", "deadly 3", *"efghij"]
     expected = [
-        f"{path}: killed by SIGKILL" if path.startswith("deadly") else path for path in paths
+        f"{path}: crashed, the process reading it ended, killed by SIGKILL"
+        if path.startswith("deadly")
+        else path
+        for path in paths
     ]
     assert names(run(partial(start, "deadly"), paths, size)) == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its processes cannot be stopped")
+def test_a_path_that_hangs_is_given_up_and_one_that_is_slow_is_not() -> None:
+    slow = [str(number) for number in range(15)]
+    hanging = ["stopped", "holds Python's lock"]
+    chunks = [slow, [*hanging, "behind"], ["last"]]
+    answers = list(work_in_order(hang, chunks, 2, give_up, 1))
+    given_up = [f"{path}: timeout, took longer than 1 s" for path in hanging]
+    assert names(answers) == [*slow, *given_up, "behind", "last"]
+    assert len({pid for _, pid in answers[0]}) == 1, "1.5 s, but never 1 s for one path"
+    assert multiprocessing.active_children() == []
 
 
 def test_a_process_that_dies_for_another_reason_costs_nothing(tmp_path: os.PathLike[str]) -> None:
@@ -113,7 +149,7 @@ def test_a_process_that_dies_for_another_reason_costs_nothing(tmp_path: os.PathL
 
 
 def test_idle_processes_that_are_killed_are_replaced() -> None:
-    answers = work_in_order(start, ([str(n)] for n in count()), 2, give_up)
+    answers = work_in_order(start, ([str(n)] for n in count()), 2, give_up, 60)
     first = list(islice(answers, 8))
     for child in multiprocessing.active_children():
         os.kill(child.pid or 0, signal.SIGKILL)
@@ -140,7 +176,7 @@ def test_no_more_than_a_few_chunks_are_taken_ahead() -> None:
             taken.append(number)
             yield [str(number)]
 
-    answers = work_in_order(start, endless(), 2, give_up)  # type: ignore[arg-type]
+    answers = work_in_order(start, endless(), 2, give_up, 60)  # type: ignore[arg-type]
     assert names(list(islice(answers, 20))) == [str(number) for number in range(20)]
     assert len(taken) <= 20 + 2 * 4
     answers.close()  # type: ignore[attr-defined]
@@ -152,7 +188,7 @@ from edge_runtime.system.workers import work_in_order
 def start():
     return lambda paths: os.getpid()
 if __name__ == "__main__":
-    answers = work_in_order(start, iter(lambda: ["x"], None), 2, lambda path, reason: 0)
+    answers = work_in_order(start, iter(lambda: ["x"], None), 2, lambda path, status, reason: 0, 60)
     pids = set()
     while len(pids) < 2:
         pids.add(next(answers))

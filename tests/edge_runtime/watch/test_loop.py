@@ -22,6 +22,7 @@ from edge_runtime.watch.model_process import ModelProcess
 from ...campaigns.watching import Campaign
 from ...conftest import Run
 from ...support.helpers import (
+    BAD_DECODERS,
     DIGITS,
     GOLDEN,
     LABELS,
@@ -46,9 +47,11 @@ def until(true: Callable[[], object]) -> None:
 
 
 # As the program, with shorter waits; the campaign below runs the program itself.
-QUICK = """
+QUICK = f"""
+{BAD_DECODERS}
 from edge_runtime.watch import arrivals, loop
 arrivals.SETTLED_SECONDS = loop.LOOK_SECONDS = 0.4
+loop.REPORT_SECONDS = 0.4
 from edge_runtime.__main__ import main
 main()
 """
@@ -70,7 +73,8 @@ class Watching:
                 # A shell that runs the tests in the background would have it ignored.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
-        until(lambda: "watching in" in self.said or self.process.poll() is not None)
+        if "--quiet" not in arguments:
+            until(lambda: "watching in" in self.said or self.process.poll() is not None)
 
     @property
     def said(self) -> str:
@@ -119,7 +123,7 @@ def test_files_get_a_row_as_they_arrive_and_one_only_after_a_restart(
     (watching.incoming / "notes.txt").write_bytes(b"no image")
     until(lambda: len(watching.rows) == 3)
     assert watching.end() == 0
-    assert "3 images, 1 failed" in watching.said
+    assert "INFO ended after 2 images, 1 failed: 1 not_an_image\n" in watching.said
     first = [
         ("a.png", LABELS["1.png"]),
         ("bad.png", "not_an_image"),
@@ -221,6 +225,37 @@ def test_a_process_that_dies_costs_no_file(start: Start) -> None:
     assert watching.end() == 0
 
 
+def test_a_file_that_hangs_holds_up_the_others_for_a_while(start: Start) -> None:
+    watching = start("-o", "rows.csv", "--timeout", 1)
+    watching.arrive("hang.png")
+    watching.arrive("later.png")
+    until(lambda: len(watching.rows) == 2)
+    assert sorted(watching.rows) == [("hang.png", "timeout"), ("later.png", PNGS[0]["label"])]
+    assert watching.end() == 0
+
+
+def test_a_log_has_levels_and_the_counts_of_each_minute(start: Start) -> None:
+    watching = start("-o", "rows.csv", "--format", "csv", "--top-k", 2)
+    watching.arrive("a.png")
+    until(lambda: " INFO 1 image in the last " in watching.said)
+    (watching.incoming / "bad.png").write_bytes(b"no image")
+    until(lambda: " WARNING no images in the last " in watching.said)
+    assert ", 1 failed: 1 not_an_image\n" in watching.said
+    assert watching.end() == 0
+    (first, second) = rows_of(watching.rows_path.read_bytes())
+    assert first["label_2"] not in ("", first["label"])
+    assert second["label_2"] == ""
+
+
+def test_a_quiet_watch_of_jsonl_says_nothing(start: Start) -> None:
+    watching = start("-o", "rows.txt", "--format", "jsonl", "--quiet")
+    watching.arrive("a.png")
+    log = watching.rows_path.with_suffix(".txt")
+    until(lambda: log.exists() and log.read_bytes().startswith(b'{"path": "in/a.png"'))
+    assert watching.end() == 0
+    assert watching.said == ""
+
+
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
@@ -261,11 +296,12 @@ def test_a_changed_model_is_checked_and_then_used_and_a_bad_one_is_not(
     until(lambda: len(watching.rows) == 2)
     assert watching.rows == [("a.png", PNGS[3]["label"]), ("b.png", WORDS[int(PNGS[3]["label"])])]
     assert watching.end() == 0
-    assert len(watching.said.splitlines()) == 4
+    levels = [line.split()[2] for line in watching.said.splitlines() if "last" not in line]
+    assert levels == ["INFO", "WARNING", "INFO", "INFO"]
 
 
 def test_int8_is_proved_by_its_labels() -> None:
-    process = ModelProcess({"model": BUILT_IN, "precision": "int8"}, 64_000_000)
+    process = ModelProcess({"model": BUILT_IN, "precision": "int8"}, 64_000_000, 60)
     (result,) = process.classify([str(GOLDEN / "3.png")])
     process.close()
     assert result.prediction

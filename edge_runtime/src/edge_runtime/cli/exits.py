@@ -118,8 +118,24 @@ def usage_as_exits(program: str) -> Iterator[None]:
 
 def stop(status: int, message: str, program: str = "edge-runtime") -> NoReturn:
     """End the process with that exit status and one line on stderr."""
-    click.echo(f"{program}: {printable(message)}", err=True)
+    priority = "<3>" if in_journal() else ""
+    click.echo(f"{priority}{program}: {printable(message)}", err=True)
     sys.exit(status)
+
+
+def in_journal() -> bool:
+    """Tell if standard error goes to systemd's journal, which takes `<3>` for an error's priority.
+
+    systemd says in JOURNAL_STREAM which stream that is (systemd.exec(5)).
+    """
+    stream = os.environ.get("JOURNAL_STREAM")
+    if not stream or sys.stderr is None:
+        return False
+    try:
+        found = os.fstat(sys.stderr.fileno())
+    except OSError:
+        return False
+    return stream == f"{found.st_dev}:{found.st_ino}"
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..inputs.files import FILE_SECONDS
 from .exits import printable
 
 if TYPE_CHECKING:
@@ -61,6 +62,14 @@ model_option = click.option(
     shell_complete=complete_files,
     help="The model to run.",
 )
+top_k_option = click.option(
+    "--top-k",
+    metavar="K",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Labels in a row.",
+)
 min_score_option = click.option(
     "--min-score",
     metavar="S",
@@ -82,6 +91,14 @@ max_pixels_option = click.option(
     type=click.IntRange(1, 178_000_000),
     show_default="64000000",
     help="Larger images are 'too_large'; so are sounds of more samples.",
+)
+timeout_option = click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=RealRange(1),
+    default=FILE_SECONDS,
+    show_default=True,
+    help="A file that takes longer gets the status 'timeout'.",
 )
 
 

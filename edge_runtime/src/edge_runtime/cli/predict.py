@@ -29,6 +29,8 @@ from .options import (
     model_option,
     precision_option,
     read_spec,
+    timeout_option,
+    top_k_option,
 )
 
 if TYPE_CHECKING:
@@ -56,14 +58,7 @@ if TYPE_CHECKING:
 )
 @click.option("--recursive/--no-recursive", default=True, help="Enter folders inside folders.")
 @click.option("--all-files", is_flag=True, help="In folders, take files of every ending.")
-@click.option(
-    "--top-k",
-    metavar="K",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Labels in a row.",
-)
+@top_k_option
 @min_score_option
 @click.option(
     "--batch-size",
@@ -89,6 +84,7 @@ if TYPE_CHECKING:
 )
 @precision_option
 @max_pixels_option
+@timeout_option
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
@@ -120,6 +116,7 @@ def predict(
     threads: int,
     precision: Precision,
     max_pixels: int | None,
+    timeout: float,
     engine: str,
     address: str | None,
     resume: bool,
@@ -143,8 +140,8 @@ def predict(
     with errors_as_exits(interrupted=f"interrupted{goes_on}"):
         from ..bundle.manifest import BUILT_IN
         from ..inputs.files import MAX_PIXELS
-        from ..inputs.formats import ENDINGS, PLURALS
-        from ..inputs.walk import walk
+        from ..inputs.formats import ENDINGS
+        from ..inputs.walk import count_files, walk
         from ..output.encoding import encoding_of, row_stream
         from ..output.row_format import RowFormat
         from ..output.rows import RowMaker, rows_in_order, write_rows
@@ -174,7 +171,8 @@ def predict(
         }
         spec = read_spec(arguments)
         reads = spec.preprocessing.reads
-        progress = Progress(quiet, reads, PLURALS[reads])
+        rows_are_shown = output == "-" and sys.stdout is not None and sys.stdout.isatty()
+        progress = Progress(reads, spec.labels, quiet=quiet, live=not rows_are_shown)
         top_k = min(top_k, len(spec.labels))
         if engine == "ray":
             from .predict_on_ray import predict_on_ray
@@ -185,6 +183,7 @@ def predict(
                 "all_files": all_files,
                 "batch_size": batch_size,
                 "max_pixels": max_pixels or MAX_PIXELS,
+                "timeout": timeout,
                 "resume": resume,
                 "reads": reads,
             }
@@ -206,14 +205,18 @@ def predict(
             with _open_output(output, resume, force) as stream:
                 names = _with_names_from_stdin(paths, output, stream)
                 files = walk(names, **rules, passed_over=progress.pass_over)
+                if "-" not in paths:
+                    progress.expect(count_files(paths, **rules))
                 if resume:
                     from ..output.resume import skip_earlier_rows
 
-                    progress.count_earlier(
-                        skip_earlier_rows(stream, output, maker, spec.labels, files)
+                    rows_before = skip_earlier_rows(
+                        stream, output, maker, spec.labels, files, timeout
                     )
+                    progress.count_earlier(rows_before.counts)
                 earlier = resume and bool(stream.tell())
-                chunks = rows_in_order(maker, files, batch_size, workers or available_cpus())
+                workers = workers or available_cpus()
+                chunks = rows_in_order(maker, files, batch_size, workers, timeout)
                 try:
                     header = b"" if earlier else row_format.header()
                     replace = not earlier and output != "-"

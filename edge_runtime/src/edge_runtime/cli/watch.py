@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .exits import errors_as_exits, mute_libraries, printable
+from .exits import errors_as_exits, mute_libraries
 from .options import (
     RealRange,
     complete_files,
@@ -18,6 +18,8 @@ from .options import (
     model_option,
     precision_option,
     read_spec,
+    timeout_option,
+    top_k_option,
 )
 
 if TYPE_CHECKING:
@@ -35,30 +37,43 @@ if TYPE_CHECKING:
     help="Append a row for each file: CSV or JSONL.",
 )
 @click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "jsonl"]),
+    help="Default: by the ending of FILE.",
+)
+@click.option(
     "--sort-into",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     help="Move each file into a folder of its label in DIR.",
 )
 @model_option
+@top_k_option
 @min_score_option
 @precision_option
 @max_pixels_option
+@timeout_option
 @click.option(
     "--poll",
     metavar="SECONDS",
     type=RealRange(0.1),
     help="Look at DIR so often: for network folders, whose changes the kernel does not tell.",
 )
+@click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 def watch(
     folder: str,
     output: str | None,
+    format_: FormatName | None,
     sort_into: Path | None,
     model: str | None,
+    top_k: int,
     min_score: float,
     precision: Precision,
     max_pixels: int | None,
+    timeout: float,
     poll: float | None,
+    quiet: bool,
 ) -> None:
     """Classify the files of DIR as they arrive, for as long as it runs.
 
@@ -67,6 +82,9 @@ def watch(
     into failed/STATUS. Hidden files, files with other endings and folders within
     DIR are left alone. A model that is changed is checked and then used.
 
+    On a terminal each file has a line; elsewhere the log has the counts of each
+    minute, with levels, which systemd's journal takes for priorities.
+
     Exit status: 0 ended by SIGTERM, 130 by Ctrl-C, 1 when DIR is gone or a row
     cannot be written; else as above.
     """
@@ -74,46 +92,46 @@ def watch(
         raise click.UsageError("give -o FILE, --sort-into DIR or both")
     if output == "-":
         raise click.UsageError("-o needs a file: its rows tell what was read before a restart")
-    row_format: FormatName = "csv" if output is None else _format_of(output)
+    if output is not None:
+        format_ = _format_of(output, format_)
     with errors_as_exits():
         from ..bundle.manifest import BUILT_IN
         from ..inputs.files import MAX_PIXELS
-        from ..inputs.formats import PLURALS
         from ..output.row_format import RowFormat
         from ..watch.loop import watch as watch_folder
-        from .progress import counted
+        from .logs import log_to_stderr
 
         mute_libraries()
+        log_to_stderr(quiet=quiet)
         arguments = {
             "model": BUILT_IN if model is None else Path(model),
             "precision": precision,
+            "top_k": top_k,
             "min_score": min_score,
         }
-        reads = read_spec(arguments).preprocessing.reads
+        spec = read_spec(arguments)
         summary = watch_folder(
             os.path.normpath(folder),
             arguments,
             output=output,
             sort_into=sort_into,
-            row_format=RowFormat(row_format),
-            reads=reads,
+            row_format=RowFormat(format_ or "csv", min(top_k, len(spec.labels))),
+            reads=spec.preprocessing.reads,
             poll=poll,
             max_pixels=max_pixels or MAX_PIXELS,
-            say=lambda text: click.echo(printable(text), err=True),
+            timeout=timeout,
         )
-        failed = f", {summary.failed:,} failed" if summary.failed else ""
-        click.echo(counted(summary.files, reads, PLURALS[reads]) + failed, err=True)
         if summary.signal == signal.SIGINT:
             raise KeyboardInterrupt
 
 
-def _format_of(output: str) -> FormatName:
-    from ..output.encoding import encoding_of
+def _format_of(output: str, given: FormatName | None) -> FormatName:
+    from ..output.encoding import Encoding, encoding_of
 
-    found = encoding_of(output)
+    found = encoding_of(output) or (given and Encoding(given, False))
     if found is None or found.gzip or found.format == "parquet":
         raise click.UsageError(
             f"{output}: rows are appended to CSV or JSONL; give -o FILE.csv, FILE.jsonl or"
             " FILE.ndjson"
         )
-    return found.format
+    return given or found.format

@@ -23,7 +23,8 @@ from .. import __version__
 from ..bundle.integrity import MAX_FILE_BYTES, read_file
 from ..bundle.manifest import LABELS_NAME, MANIFEST_NAME, read_model
 from ..errors import EdgeRuntimeError, OutputError, one_line
-from ..inputs.files import MAX_PIXELS
+from ..inference.results import Counts
+from ..inputs.files import FILE_SECONDS, MAX_PIXELS
 from ..inputs.formats import ENDINGS
 from ..inputs.walk import walk
 from ..output.row_format import FileFormat, RowFormat, written
@@ -48,8 +49,7 @@ class Shard(NamedTuple):
 class ShardSummary(NamedTuple):
     """The counts of a shard that is done."""
 
-    files: int
-    failed: int
+    counts: Counts
     earlier: bool
     """True if an earlier run wrote its rows."""
     passed_over: int
@@ -72,6 +72,7 @@ class Job:
     all_files: bool = False
     batch_size: int = 64
     max_pixels: int = MAX_PIXELS
+    timeout: float = FILE_SECONDS
     resume: bool = False
     shard_files: int = SHARD_FILES
     folder: str = field(default_factory=os.getcwd)

@@ -14,18 +14,19 @@ import pickle
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EdgeRuntimeError
-from ..inference.results import Result
+from ..inference.results import Result, lost
 from ..inputs.files import MAX_PIXELS
 from ..system.arguments import whole_number
 from ..system.cpus import available_cpus
 from ..system.signals import interrupts_held
+from ..system.watchdog import Watchdog
 from ..system.workers import chunked, work_in_order
 
 # Nothing that this package starts sends statistics; Ray reads this when it is imported.
@@ -190,6 +191,7 @@ class _ShardWorker:
         self._job = job
         self._folders = folders
         self._classify: Classify | None = None
+        self._watchdog = Watchdog(job.timeout)
         restarted = ray.get_runtime_context().was_current_actor_reconstructed
         self._left_apart = _SHARDS_APART if restarted else 0
 
@@ -202,8 +204,8 @@ class _ShardWorker:
         try:
             if self._classify is None:
                 check_node(self._job, self._folders)
-                self._classify = start_classifying(self._job)
-            classify = self._classify
+                self._classify = start_classifying(self._job, self._watchdog.go_on)
+            classify = self._classify_here
             if self._left_apart:
                 self._left_apart -= 1
                 classify = self._classify_apart
@@ -211,15 +213,20 @@ class _ShardWorker:
         except (EdgeRuntimeError, OSError) as error:
             return -1, error
 
-    def _classify_apart(self, paths: list[str]) -> list[Result]:
+    def _classify_here(self, paths: Iterable[str]) -> list[Result]:
+        """Classify in this process, which ends when a file takes too long: Ray restarts it."""
+        assert self._classify
+        try:
+            return self._classify(paths)
+        finally:
+            self._watchdog.rest()
+
+    def _classify_apart(self, paths: Iterable[str]) -> list[Result]:
         """Classify in a process of its own: one of the files may have ended this worker before."""
         chunks = chunked(paths, self._job.batch_size)
         start = partial(start_classifying, self._job)
-        return list(chain.from_iterable(work_in_order(start, chunks, 1, _crashed)))
-
-
-def _crashed(path: str, reason: str) -> list[Result]:
-    return [Result.crashed(path, reason)]
+        answers = work_in_order(start, chunks, 1, lost, self._job.timeout)
+        return list(chain.from_iterable(answers))
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..bundle.spec import ModelSpec
 from ..errors import InputError
-from ..inputs.files import MAX_PIXELS
+from ..inputs.files import FILE_SECONDS, MAX_PIXELS
 from ..system.workers import chunked, shared_out, work_in_order, worth_workers
-from .results import Prediction, Result
+from .results import Prediction, Result, lost
 
 if TYPE_CHECKING:
     from ..preprocessing.base import Reader
@@ -75,29 +75,35 @@ def classify_files(
     batch_size: int = 64,
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
+    timeout: float | None = None,
 ) -> Iterator[Result]:
     """Stream one Result for each path, in their order; a few batches are in memory at a time.
 
     With `workers` above 1, and enough files to be worth it, that many processes decode and
-    classify. The results are the same. A file that crashes its decoder loses its own result only.
+    classify; with a `timeout` in any case. The results are the same, but for a file that crashes
+    its decoder or takes longer than `timeout` seconds (FILE_SECONDS by default): in a process it
+    loses its own result only.
     """
     rest = iter(paths)
     if workers > 1:
         first = list(islice(rest, worth_workers()))
         rest = chain(first, rest)
-        if len(first) == worth_workers():
-            start = partial(start_classifying, type(classifier), classifier.arguments, max_pixels)
-            yield from chain.from_iterable(
-                work_in_order(start, shared_out(rest, batch_size, workers), workers, _lost)
-            )
-            return
-    for chunk in chunked(rest, batch_size):
-        yield from classify_chunk(classifier, chunk, max_pixels)
+        if len(first) < worth_workers():
+            workers = 1
+    if workers == 1 and timeout is None:
+        for chunk in chunked(rest, batch_size):
+            yield from classify_chunk(classifier, chunk, max_pixels)
+        return
+    start = partial(start_classifying, type(classifier), classifier.arguments, max_pixels)
+    chunks = shared_out(rest, batch_size, workers) if workers > 1 else chunked(rest, batch_size)
+    yield from chain.from_iterable(
+        work_in_order(start, chunks, workers, lost, timeout or FILE_SECONDS)
+    )
 
 
 def start_classifying(
     load: Callable[..., BatchClassifier], arguments: dict[str, Any], max_pixels: int
-) -> Callable[[list[str]], list[Result]]:
+) -> Callable[[Iterable[str]], list[Result]]:
     """Load a classifier in a worker process; returns a function that classifies a chunk of paths.
 
     Raises BundleError.
@@ -118,7 +124,3 @@ def own_classifier(load: Callable[..., T], *arguments: Any, **named: Any) -> T:
         ignore_decoder_warnings()
     _ = classifier.reader  # its libraries are loaded here, not while a file is read
     return classifier
-
-
-def _lost(path: str, reason: str) -> list[Result]:
-    return [Result.crashed(path, reason)]

@@ -16,7 +16,7 @@ from ..bundle.integrity import MAX_FILE_BYTES, read_file
 from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model
 from ..bundle.spec import UNKNOWN, ModelSpec
 from ..errors import BundleError, EdgeRuntimeError, InputError, one_line
-from ..system.arguments import share, whole_number
+from ..system.arguments import seconds, share, whole_number
 from .results import Prediction, Result, Score
 from .session import check_signature, onnxruntime_errors, open_session
 
@@ -157,29 +157,34 @@ class Classifier:
         all_files: bool = False,
         batch_size: int = 64,
         workers: int = 1,
+        timeout: float | None = None,
     ) -> Iterator[Result]:
         """Stream one Result for each file of a folder that the model reads, in sorted order.
 
         Files are chosen by their extension, unless `all_files`.
 
         A file that cannot be read gives a Result with a status; it raises nothing. With more
-        than one worker, processes are started: guard the caller's main module as
-        multiprocessing asks.
+        than one worker, or with a timeout, processes are started: guard the caller's main module
+        as multiprocessing asks.
 
         batch_size: images in one call of the model, at least 1. workers: processes, at least 1.
+        timeout: seconds for one file, at least 1, so that one which hangs is given up; by default
+            60 where there are processes, else unlimited.
+
         Raises TypeError and ValueError for other numbers, InputError if there is no such folder.
         """
         if not os.path.lexists(folder):
             raise InputError("not_found", f"{os.fspath(folder)}: no such folder")
         batch_size = whole_number("batch_size", batch_size)
         workers = whole_number("workers", workers)
+        timeout = None if timeout is None else seconds("timeout", timeout)
         from ..inputs.formats import ENDINGS
         from ..inputs.walk import walk
         from .batch import classify_files
 
         endings = ENDINGS[self.spec.preprocessing.reads]
         paths = walk([os.fspath(folder)], recursive=recursive, all_files=all_files, endings=endings)
-        return classify_files(self, paths, batch_size=batch_size, workers=workers)
+        return classify_files(self, paths, batch_size=batch_size, workers=workers, timeout=timeout)
 
     def tensor(self, source: Source) -> NDArray[np.uint8]:
         """Decode and preprocess one input: its (height, width, channels) uint8 tensor.

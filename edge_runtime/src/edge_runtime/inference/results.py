@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from ..inputs.formats import PLURALS
 
 
 class Score(NamedTuple):
@@ -42,7 +46,7 @@ class Result:
     path: str
     """As it was given, or as it was found in a folder."""
     status: str
-    """`ok`, the status of an InputError, or `crashed`."""
+    """`ok`, the status of an InputError, `crashed` or `timeout`."""
     prediction: Prediction | None
     """None unless `status` is `ok`."""
     error: str | None
@@ -73,7 +77,58 @@ class Result:
             row[f"label_{place}"], row[f"score_{place}"] = other
         return row
 
+
+@dataclass
+class Counts:
+    """How many files got each status, and each label."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+
     @classmethod
-    def crashed(cls, path: str, reason: str) -> Result:
-        """The result of a file whose decoding ended the worker process, twice."""
-        return cls(path, "crashed", None, f"the process reading it ended, {reason}")
+    def of(cls, results: Iterable[Result]) -> Counts:
+        """Count results."""
+        every = list(results)
+        labels = Counter(each.prediction.label for each in every if each.prediction)
+        return cls(Counter(each.status for each in every), labels)
+
+    def add(self, status: str, label: str | None) -> None:
+        """Count a file; its label counts where its status is `ok`."""
+        self.statuses[status] += 1
+        if status == "ok" and label is not None:
+            self.labels[label] += 1
+
+    def update(self, other: Counts) -> None:
+        """Add what another one has counted."""
+        self.statuses.update(other.statuses)
+        self.labels.update(other.labels)
+
+    @property
+    def files(self) -> int:
+        """All files."""
+        return self.statuses.total()
+
+    @property
+    def failed(self) -> int:
+        """The files whose status is not `ok`."""
+        return self.files - self.statuses["ok"]
+
+    def read(self, reads: str) -> str:
+        """The files that were read, in words: `1 image`, `2 images`, `no images`.
+
+        reads: `image`, `sound` or `series`.
+        """
+        count = self.statuses["ok"]
+        return f"{f'{count:,}' if count else 'no'} {reads if count == 1 else PLURALS[reads]}"
+
+    def failures(self) -> str:
+        """The others, in words: `, 3 failed: 2 corrupt, 1 empty`; nothing if there are none."""
+        if not self.failed:
+            return ""
+        kinds = [(status, n) for status, n in self.statuses.most_common() if status != "ok"]
+        return f", {self.failed:,} failed: " + ", ".join(f"{n:,} {status}" for status, n in kinds)
+
+
+def lost(path: str, status: str, reason: str) -> list[Result]:
+    """The results of one file on which a worker process died or hung: `crashed` or `timeout`."""
+    return [Result(path, status, None, reason)]

@@ -13,6 +13,10 @@ MAX_PIXELS = 64_000_000
 """Width times height above which an image is refused as `too_large`: 192 MB as RGB. For sounds
 the limit of samples times channels, for series of values."""
 
+FILE_SECONDS = 60.0
+"""Seconds after which a file counts as one that hangs: `timeout`. Ten times what the slowest
+image of MAX_PIXELS takes."""
+
 T = TypeVar("T")
 
 

@@ -6,7 +6,6 @@ import heapq
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
-from contextlib import suppress
 
 from .formats import ENDINGS, has_ending
 
@@ -83,20 +82,51 @@ def find_file(
     Returns the path at which the walk meets it; None if it does not. Only links, and files with
     the inode's number, cost more than the listing.
     """
+    for entry in _unsorted(folder, recursive, None if all_files else endings):
+        suspect = entry and (entry.is_symlink() or entry.inode() == target.st_ino)
+        if entry and suspect and is_file(entry.path, target):
+            return entry.path
+    return None
+
+
+def count_files(
+    paths: Iterable[str],
+    *,
+    recursive: bool = True,
+    all_files: bool = False,
+    endings: Set[str] = ENDINGS["image"],
+) -> Iterator[int]:
+    """Count what `walk` yields: 1, 2 and so on, so that the caller can do it a little at a time.
+
+    It lists each folder once more, but keeps and sorts no names.
+    """
+    count = 0
+    for path in paths:
+        found: Iterable[object] = [path]
+        if os.path.isdir(path):
+            found = _unsorted(path, recursive, None if all_files else endings)
+        for _ in found:
+            count += 1
+            yield count
+
+
+def _unsorted(
+    folder: str, recursive: bool, endings: Set[str] | None
+) -> Iterator[os.DirEntry[str] | None]:
+    """Yield the entries of the files that a walk of a folder takes, in no order.
+
+    None for a folder that cannot be listed.
+    """
     folders = [folder]
     while folders:
-        with suppress(OSError):
-            scan = _scan(
-                folders.pop(), recursive, None if all_files else endings, lambda path: None
-            )
-            for entry, is_folder in scan:
+        try:
+            for entry, is_folder in _scan(folders.pop(), recursive, endings, lambda path: None):
                 if is_folder:
                     folders.append(entry.path)
-                elif (entry.is_symlink() or entry.inode() == target.st_ino) and is_file(
-                    entry.path, target
-                ):
-                    return entry.path
-    return None
+                else:
+                    yield entry
+        except OSError:
+            yield None
 
 
 def is_file(path: str, target: os.stat_result) -> bool:

@@ -7,14 +7,16 @@ arguments. No journal is kept: a file can be classified again and its row compar
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from io import BufferedReader
 from typing import BinaryIO, NamedTuple
 
 from ..bundle.spec import UNKNOWN
 from ..errors import OutputError
+from ..inference.results import Counts
+from ..system.workers import work_in_order
 from .row_format import Row, RowFormat, written
 from .rows import RowMaker
 
@@ -30,15 +32,14 @@ class ThisRun:
 
     labels: frozenset[str]
     min_score: float
-    row_of: Callable[[str], bytes]
-    """Classifies the file at a path, and returns its row."""
+    rows_of: Callable[[Iterator[list[str]]], Iterator[bytes]]
+    """Classifies files, which come as lists of one path, and yields the row of each."""
 
 
 class EarlierRows(NamedTuple):
     """The rows of an earlier run that are kept."""
 
-    rows: int
-    failed: int
+    counts: Counts
     end: int
     """The offset, in bytes, behind the last of them."""
 
@@ -52,17 +53,25 @@ class _Numbered(NamedTuple):
 
 
 def skip_earlier_rows(
-    stream: BinaryIO, output: str, maker: RowMaker, labels: tuple[str, ...], files: Iterator[str]
+    stream: BinaryIO,
+    output: str,
+    maker: RowMaker,
+    labels: tuple[str, ...],
+    files: Iterator[str],
+    timeout: float,
 ) -> EarlierRows:
     """Keep the rows that `stream` holds of an earlier run, and cut off a torn row behind them.
 
-    Takes the files of those rows from `files`, and leaves `stream` at its end. Raises OutputError
-    as `check_earlier_rows` does, with nothing changed.
+    Takes the files of those rows from `files`, and leaves `stream` at its end. timeout: seconds
+    for a file that is classified again, in a process of its own. Raises OutputError as
+    `check_earlier_rows` does, with nothing changed.
     """
-    start = cache(maker.start)  # loads the model, if there is a row to compare
-    this_run = ThisRun(
-        frozenset(labels), maker.arguments["min_score"], lambda path: start()([path]).data
-    )
+
+    def rows_of(chunks: Iterator[list[str]]) -> Iterator[bytes]:
+        for rows in work_in_order(maker.start, chunks, 1, maker.lost, timeout):
+            yield rows.data
+
+    this_run = ThisRun(frozenset(labels), maker.arguments["min_score"], rows_of)
     with open(os.dup(stream.fileno()), "rb") as earlier:
         rows = check_earlier_rows(earlier, output, maker.row_format, files, this_run)
     stream.seek(rows.end)
@@ -81,40 +90,52 @@ def check_earlier_rows(
 
     Takes from `files` one path for each row. These files are classified again and their rows
     compared: a sample of SAMPLE, the first of each status, and every file that is not there or
-    has changed since the output was last written. Raises OutputError when a row differs.
+    has changed since the output was last written; but no file that took too long, as it might
+    take longer or shorter now. Raises OutputError when a row differs.
     """
     last_write = os.fstat(stream.fileno()).st_mtime_ns
-    statuses: set[str] = set()
-    sample: list[_Numbered] = []
-    step = 1
-    latest = None
-    count = failed = 0
+    counts = Counts()
     end = row_format.read_header(stream, output)
-    for row in row_format.read_rows(stream):
-        path = next(files, None)
-        if path is None or written(path) != row.path:
-            input_there = "no more inputs" if path is None else f"{written(path)!r} there"
-            raise OutputError(
-                f"{output}: cannot be resumed: row {count + 1} is of {row.path!r}, this run has"
-                f" {input_there}; give the same PATHs in the same order, or another -o"
-            )
-        latest = _Numbered(count + 1, path, row)
-        _check_label(latest, output, this_run)
-        if row.status not in statuses or _changed_since(path, last_write):
-            statuses.add(row.status)
-            _compare(latest, output, this_run)
-        elif count % step == 0:
+
+    def to_compare() -> Iterator[_Numbered]:
+        nonlocal end
+        sample: list[_Numbered] = []
+        step = 1
+        latest = None
+        for row in row_format.read_rows(stream):
+            number = counts.files + 1
+            path = next(files, None)
+            if path is None or written(path) != row.path:
+                input_there = "no more inputs" if path is None else f"{written(path)!r} there"
+                raise OutputError(
+                    f"{output}: cannot be resumed: row {number} is of {row.path!r}, this run has"
+                    f" {input_there}; give the same PATHs in the same order, or another -o"
+                )
+            latest = _Numbered(number, path, row)
+            _check_label(latest, output, this_run)
+            if row.status not in counts.statuses or _changed_since(path, last_write):
+                yield latest
+            elif (number - 1) % step == 0:
+                sample.append(latest)
+                if len(sample) > SAMPLE:
+                    sample, step = sample[::2], step * 2
+            counts.add(row.status, row.label)
+            end += len(row.bytes)
+        if latest is not None and latest not in sample:
             sample.append(latest)
-            if len(sample) > SAMPLE:
-                sample, step = sample[::2], step * 2
-        count += 1
-        failed += row.status != "ok"
-        end += len(row.bytes)
-    if latest is not None and latest not in sample:
-        sample.append(latest)
-    for each in sample:
-        _compare(each, output, this_run)
-    return EarlierRows(count, failed, end)
+        yield from sample
+
+    asked: deque[_Numbered] = deque()
+
+    def paths() -> Iterator[list[str]]:
+        for each in to_compare():
+            if each.row.status != "timeout":
+                asked.append(each)
+                yield [each.path]
+
+    for now in this_run.rows_of(paths()):
+        _compare(asked.popleft(), now, output)
+    return EarlierRows(counts, end)
 
 
 def _changed_since(path: str, nanoseconds: int) -> bool:
@@ -148,9 +169,8 @@ def _check_label(numbered: _Numbered, output: str, this_run: ThisRun) -> None:
         )
 
 
-def _compare(numbered: _Numbered, output: str, this_run: ThisRun) -> None:
-    """Classify the file of a row again, and compare the two rows byte for byte."""
-    now = this_run.row_of(numbered.path)
+def _compare(numbered: _Numbered, now: bytes, output: str) -> None:
+    """Compare a row with the one that its file has now, byte for byte."""
     if now != numbered.row.bytes:
         raise OutputError(
             f"{output}: cannot be resumed: row {numbered.number} is {_shown(numbered.row.bytes)},"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from ..inference.results import Result
+from ..inference.results import Counts, Result, lost
 from ..system.signals import interrupts_held
 from ..system.workers import chunked, shared_out, work_in_order, worth_workers
 from .encoding import RowStream
@@ -22,8 +22,7 @@ class Rows(NamedTuple):
 
     data: bytes
     """A row for each file, as the output holds them."""
-    files: int
-    failed: int
+    counts: Counts
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class RowMaker:
     row_format: RowFormat
     max_pixels: int
 
-    def start(self) -> Callable[[list[str]], Rows]:
+    def start(self) -> Callable[[Iterable[str]], Rows]:
         """Load the model in this process; the function returned makes the rows of a chunk of files.
 
         Raises BundleError.
@@ -47,30 +46,30 @@ class RowMaker:
             classify = start_classifying(Classifier, self.arguments, self.max_pixels)
         return lambda paths: self._rows(classify(paths))
 
-    def crashed(self, path: str, reason: str) -> Rows:
-        """The row of a file whose reading ended two processes."""
-        return self._rows([Result.crashed(path, reason)])
+    def lost(self, path: str, status: str, reason: str) -> Rows:
+        """The row of a file on which two processes died or hung."""
+        return self._rows(lost(path, status, reason))
 
     def _rows(self, results: list[Result]) -> Rows:
-        failed = sum(result.status != "ok" for result in results)
-        return Rows(self.row_format.rows(results), len(results), failed)
+        return Rows(self.row_format.rows(results), Counts.of(results))
 
 
 def rows_in_order(
-    maker: RowMaker, paths: Iterable[str], batch_size: int, workers: int
+    maker: RowMaker, paths: Iterable[str], batch_size: int, workers: int, timeout: float
 ) -> Iterator[Rows]:
     """Yield the rows of the files, in their order, at most a batch at a time.
 
-    `workers` processes read the files if there are enough of them to be worth the start.
+    `workers` processes read the files if there are enough of them to be worth the start, else
+    one: it dies or hangs in the place of this one. timeout: seconds for a file.
     """
     rest = iter(paths)
     first = list(islice(rest, worth_workers()))
     files = chain(first, rest)
     if workers > 1 and len(first) == worth_workers():
         chunks = shared_out(files, batch_size, workers)
-        yield from work_in_order(maker.start, chunks, workers, maker.crashed)
     else:
-        yield from map(maker.start(), chunked(files, batch_size))
+        chunks, workers = chunked(files, batch_size), 1
+    return work_in_order(maker.start, chunks, workers, maker.lost, timeout)
 
 
 def write_rows(stream: RowStream, header: bytes, chunks: Iterator[bytes], *, replace: bool) -> None:

@@ -23,6 +23,19 @@ def whole_number(name: str, value: Any) -> int:
     return number
 
 
+def seconds(name: str, value: Any) -> float:
+    """The value as a float of 1 or more. Raises TypeError, and ValueError, also for NaN."""
+    try:
+        if isinstance(value, str | bool):
+            raise TypeError
+        number = float(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, expected seconds, at least 1") from None
+    if not number >= 1:
+        raise ValueError(f"{name} is {number}, expected seconds, at least 1")
+    return number
+
+
 def share(name: str, value: Any) -> float:
     """The value as a float from 0 to 1. Raises TypeError, and ValueError, also for NaN."""
     try:

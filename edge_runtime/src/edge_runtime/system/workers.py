@@ -1,5 +1,5 @@
-"""Worker processes for chunks of paths: answers come in order, and a process that dies costs one
-path at most.
+"""Worker processes for chunks of paths: answers come in order, and a process that dies or hangs
+costs one path at most.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
@@ -22,39 +23,47 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 T = TypeVar("T")
+Start = Callable[[], Callable[[Iterator[str]], T]]
+"""Prepares a process, and returns the function that works on the paths of a chunk."""
+Lost = Callable[[str, str, str], T]
+"""Makes the answer for a path that cannot be worked on: from the path, `crashed` or `timeout`, and
+the reason in a line."""
 
 _IN_FLIGHT = 4  # chunks for each worker, with those answered that wait for an earlier one
 # Files. With fewer, the start of the processes takes longer than they save: each of them imports
 # onnxruntime and loads the model, and a spawned one starts Python first.
 _WORTH_FORKING = 64
 _WORTH_SPAWNING = 512
+_LOOK_SECONDS = 1.0  # between two looks for processes that hang
+_TELL_SECONDS = 0.5  # between two messages of a process that it goes on; a timeout is 1 s or more
 _GUARD = "call this under `if __name__ == '__main__':`"
 
 
 @dataclass(eq=False)
 class _Chunk(Generic[T]):
     paths: list[str]
-    retried: bool = False  # after a process died on it
+    retried: bool = False  # after it ended a process
     answer: list[T] = field(default_factory=list)  # one item, once there is an answer
 
 
 def work_in_order(
-    start: Callable[[], Callable[[list[str]], T]],
+    start: Start[T],
     chunks: Iterable[list[str]],
     workers: int,
-    crashed: Callable[[str, str], T],
+    lost: Lost[T],
+    timeout: float,
 ) -> Generator[T, None, None]:
     """Let worker processes work on the chunks, and yield the answers in the order of the chunks.
 
-    start: called once in each process. The function that it returns is called with one chunk
-        after another, and returns the answer. All that passes between processes is pickled.
+    start: called once in each process. All that passes between processes is pickled.
     chunks: read as workers become free; at most `4 * workers` are in memory. An empty chunk means
         "nothing more for now": the next chunk is asked for once the next answer has been taken.
-    crashed: makes the answer for a path that cannot be worked on, from the path and the reason.
+    timeout: seconds from one path to the next, at least 1. Time in which this process does not
+        wait for an answer, as when the machine sleeps, does not count.
 
-    When a process dies (its decoder crashed, the system was out of memory), another takes its
-    place, and the paths of its chunk are tried again one by one. The path on which a process dies
-    for the second time is answered by `crashed`.
+    When a process dies (its decoder crashed, the system was out of memory) or takes longer than
+    `timeout`, another takes its place, and the paths of its chunk are tried again one by one. The
+    path on which that happens for the second time is answered by `lost`.
 
     Raises what `start` or its function raised, and EdgeRuntimeError when more processes than
     `workers` die before they have started.
@@ -76,34 +85,44 @@ def work_in_order(
     team: list[_Worker[T]] = []
     died_starting = 0
     try:
-        team.extend(_Worker(context, start) for _ in range(workers))
         while True:
             while len(pending) < workers * _IN_FLIGHT and (paths := next(source, None)):
                 pending.append(_Chunk(paths))
                 todo.append(pending[-1])
             if not pending:
                 return
+            if not team:
+                team.extend(_Worker(context, start) for _ in range(workers))
             for worker in team:
                 if worker.idle and todo:
                     worker.give(todo.popleft())
             if pending[0].answer:
                 yield pending.pop(0).answer[0]
                 continue
-            heard = wait([worker.answers for worker in team])
+            begun = time.monotonic()
+            heard = wait([worker.answers for worker in team], _LOOK_SECONDS)
+            waited = min(time.monotonic() - begun, 2 * _LOOK_SECONDS)
             for place, worker in enumerate(team):
-                if worker.answers not in heard or worker.listen():
+                if worker.answers not in heard:
+                    worker.silent += waited
+                    if worker.chunk is None or worker.silent <= timeout:
+                        continue
+                    status, reason = "timeout", f"took longer than {timeout:g} s"
+                    worker.end()
+                elif worker.listen():
                     continue
-                reason = worker.end()
-                died_starting += not worker.ready
-                if died_starting > workers:
-                    raise EdgeRuntimeError(
-                        f"processes end before they can begin: {reason}"
-                        + ("; --workers 1 needs none" if workers > 1 else "")
-                        + (f"; in a Python program {_GUARD}" if spawned else "")
-                    )
+                else:
+                    how = worker.end()
+                    status, reason = "crashed", f"the process reading it ended, {how}"
+                    died_starting += not worker.ready
+                    if died_starting > workers:
+                        raise EdgeRuntimeError(
+                            f"processes end before they can begin: {how}"
+                            + (f"; in a Python program {_GUARD}" if spawned else "")
+                        )
                 team[place] = _Worker(context, start)
                 if worker.chunk:
-                    _try_again(worker.chunk, pending, todo, crashed, reason)
+                    _try_again(worker.chunk, pending, todo, lost, status, reason)
     finally:
         for worker in team:
             worker.end()
@@ -113,12 +132,13 @@ def _try_again(
     chunk: _Chunk[T],
     pending: list[_Chunk[T]],
     todo: deque[_Chunk[T]],
-    crashed: Callable[[str, str], T],
+    lost: Lost[T],
+    status: str,
     reason: str,
 ) -> None:
-    """Put each path of a chunk on which a process died into a chunk of its own, next in turn."""
+    """Put each path of a chunk that ended a process into a chunk of its own, next in turn."""
     if chunk.retried:
-        chunk.answer.append(crashed(chunk.paths[0], reason))
+        chunk.answer.append(lost(chunk.paths[0], status, reason))
         return
     single: list[_Chunk[T]] = [_Chunk([path], retried=True) for path in chunk.paths]
     place = pending.index(chunk)
@@ -129,9 +149,10 @@ def _try_again(
 class _Worker(Generic[T]):
     """A process, the chunk that it works on, and the pipes to and from it."""
 
-    def __init__(self, context: Any, start: Callable[[], Callable[[list[str]], T]]) -> None:
+    def __init__(self, context: Any, start: Start[T]) -> None:
         self.chunk: _Chunk[T] | None = None
         self.ready = False
+        self.silent = 0.0  # seconds for which an answer has been waited for in vain
         # Two pipes, not a pair of sockets: so a trace shows that this package opens no socket.
         tasks, self._tasks = context.Pipe(duplex=False)
         self.answers, answers = context.Pipe(duplex=False)
@@ -149,18 +170,23 @@ class _Worker(Generic[T]):
 
     def give(self, chunk: _Chunk[T]) -> None:
         self.chunk = chunk
+        self.silent = 0.0
         with suppress(OSError):  # it has just died; listen() finds that
             self._tasks.send(chunk.paths)
 
     def listen(self) -> bool:
-        """Receive an answer, or that the process has started; return False if it is dead.
+        """Receive an answer, or that the process has started or goes on; False if it is dead.
 
         Raises what was raised in the process.
         """
+        self.silent = 0.0
         try:
-            error, answer = self.answers.recv()
+            message = self.answers.recv()
         except (EOFError, OSError):
             return False
+        if message is None:
+            return True
+        error, answer = message
         if error is not None:
             raise error
         if self.chunk:
@@ -173,7 +199,7 @@ class _Worker(Generic[T]):
         """End the process if it is still there; return how it ended."""
         self._tasks.close()
         self.answers.close()
-        self._process.terminate()
+        self._process.kill()  # SIGTERM would wait while the process is stopped
         self._process.join()
         code = self._process.exitcode
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
@@ -183,7 +209,7 @@ def _serve(
     tasks: Connection,
     answers: Connection,
     theirs: tuple[Connection, Connection],
-    start: Callable[[], Callable[[list[str]], T]],
+    start: Start[T],
 ) -> None:
     """Answer chunks until the parent is gone; runs in the worker's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes
@@ -194,7 +220,17 @@ def _serve(
         error, work = _outcome(start)
         answers.send((error, None))
         while work is not None:
-            answers.send(_outcome(partial(work, tasks.recv())))
+            answers.send(_outcome(partial(work, _telling(tasks.recv(), answers))))
+
+
+def _telling(paths: list[str], answers: Connection) -> Iterator[str]:
+    """Yield the paths, and tell the parent now and then that the work goes on."""
+    told = time.monotonic()
+    for path in paths:
+        if time.monotonic() - told > _TELL_SECONDS:
+            answers.send(None)
+            told = time.monotonic()
+        yield path
 
 
 def _outcome(do: Callable[[], T]) -> tuple[Exception | None, T | None]:

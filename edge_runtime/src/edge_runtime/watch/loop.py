@@ -4,20 +4,25 @@ The model runs in a process of its own (`model_process`), so that a file that cr
 costs one row, and this process loads neither numpy nor onnxruntime. Rows are written a chunk at a
 time. After a restart, the rows of the output tell which files have been classified. Where files are
 moved (`sorting`), those that are still in the folder have not, but for the moves in the journal.
+
+What a person should know is logged: each file at DEBUG, counts of each minute at INFO, failures at
+WARNING.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import EdgeRuntimeError, OutputError
-from ..inputs.files import MAX_PIXELS
+from ..inference.results import Counts, Result
+from ..inputs.files import FILE_SECONDS, MAX_PIXELS
 from ..inputs.formats import ENDINGS
 from ..output.file import RowFile, open_output
 from ..output.row_format import Row, RowFormat, written
@@ -30,7 +35,10 @@ BATCH_SIZE = 64
 LOOK_SECONDS = 2.0
 """How often the model's files are looked at; a changed model is loaded when two looks in a row
 found the same files."""
+REPORT_SECONDS = 60.0
+"""Between two lines of counts; there is none for a time without files."""
 
+_logger = logging.getLogger(__name__)
 _PATIENCE = 5.0  # seconds, in which the processes of a run that was killed end
 
 
@@ -38,8 +46,7 @@ _PATIENCE = 5.0  # seconds, in which the processes of a run that was killed end
 class Summary:
     """The files that a watch has classified, and the signal that ended it."""
 
-    files: int = 0
-    failed: int = 0
+    counts: Counts = field(default_factory=Counts)
     signal: int | None = None
 
 
@@ -53,7 +60,7 @@ def watch(
     reads: str = "image",
     poll: float | None = None,
     max_pixels: int = MAX_PIXELS,
-    say: Callable[[str], object],
+    timeout: float = FILE_SECONDS,
 ) -> Summary:
     """Classify the files of `folder` as they arrive, until SIGTERM or SIGINT.
 
@@ -61,13 +68,13 @@ def watch(
     output: the file to which rows are appended. sort_into: the folder in which each file is moved
         into a folder of its label. One of the two must be given.
     row_format: of the output. reads: the kind of files, a key of ENDINGS. poll: see Arrivals.
-    say: called with each line for a person.
+    timeout: seconds for a file, at least 1.
 
     Raises EdgeRuntimeError or one of its children, and OSError when a row cannot be written or a
     file cannot be moved; the next run goes on from there.
     """
     with StopSignals() as stop, ExitStack() as held:
-        watching = _Watch(folder, arguments, row_format, max_pixels, say, stop)
+        watching = _Watch(folder, arguments, row_format, reads, max_pixels, timeout, stop)
         held.callback(watching.close)
         if sort_into is not None:
             watching.sorter = Sorter(folder, sort_into, _PATIENCE)
@@ -76,10 +83,12 @@ def watch(
         if output is not None:
             watching.stream = held.enter_context(open_output(output, keep=True, patience=_PATIENCE))
             watching.go_on()
-        say(f"watching {folder} ({watching.arrivals.how})")
+        _logger.info("watching %s (%s)", folder, watching.arrivals.how)
         while stop.received is None:
             watching.step()
         watching.summary.signal = stop.received
+        counts = watching.summary.counts
+        _logger.info("ended after %s%s", counts.read(reads), counts.failures())
         return watching.summary
 
 
@@ -93,20 +102,23 @@ class _Watch:
         folder: str,
         arguments: dict[str, Any],
         row_format: RowFormat,
+        reads: str,
         max_pixels: int,
-        say: Callable[[str], object],
+        timeout: float,
         stop: StopSignals,
     ) -> None:
         self.summary = Summary()
         self._folder = folder
         self._arguments = arguments
         self._row_format = row_format
-        self._max_pixels = max_pixels
-        self._say = say
+        self._reads = reads
+        self._limits = max_pixels, timeout
         self._stop = stop
         self._model_stamp = self._seen_stamp = _stamp_of_model(arguments["model"])
         self._next_look = time.monotonic() + LOOK_SECONDS
-        self._process = ModelProcess(arguments, max_pixels)
+        self._reported = time.monotonic()
+        self._unreported = Counts()
+        self._process = ModelProcess(arguments, *self._limits)
 
     def close(self) -> None:
         self._process.close()
@@ -161,6 +173,8 @@ class _Watch:
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_SECONDS
             self._look_at_model()
+        if time.monotonic() - self._reported >= REPORT_SECONDS:
+            self._report()
         if self._stop.received is None:
             self._classify(self.arrivals.pop(BATCH_SIZE))
 
@@ -190,8 +204,22 @@ class _Watch:
                 self.arrivals.mark_read(move.name, move.stamp)
             else:
                 self.sorter.move(move)
-        self.summary.files += len(found)
-        self.summary.failed += sum(result.status != "ok" for _, result in found)
+        counts = Counts.of(result for _, result in found)
+        self.summary.counts.update(counts)
+        self._unreported.update(counts)
+        if _logger.isEnabledFor(logging.DEBUG):
+            for _, result in found:
+                _logger.debug("%s", _told(result))
+
+    def _report(self) -> None:
+        """Log the counts since the last report, if there are any."""
+        counts = self._unreported
+        if counts.files:
+            seconds = time.monotonic() - self._reported
+            level = logging.WARNING if counts.failed else logging.INFO
+            read, failed = counts.read(self._reads), counts.failures()
+            _logger.log(level, "%s in the last %.0f s%s", read, seconds, failed)
+        self._reported, self._unreported = time.monotonic(), Counts()
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
@@ -205,14 +233,22 @@ class _Watch:
             return
         self._model_stamp = now
         try:
-            process = ModelProcess(self._arguments, self._max_pixels)
+            process = ModelProcess(self._arguments, *self._limits)
         except EdgeRuntimeError as error:
             where = "" if str(error).startswith(str(path)) else f"{path}: "
-            self._say(f"{where}{error}; the model from before goes on")
+            _logger.warning("%s%s; the model from before goes on", where, error)
             return
         self._process.close()
         self._process = process
-        self._say(f"{path} has changed, passes its checks and is used from here on")
+        _logger.info("%s has changed, passes its checks and is used from here on", path)
+
+
+def _told(result: Result) -> str:
+    """A result in words: `in/a.png  7  0.998`, or why there is none."""
+    found = result.prediction
+    if found is None:
+        return f"{result.path}  {result.status}: {result.error}"
+    return f"{result.path}  {found.label}  {found.score:.3f}"
 
 
 def _stamp_of_model(path: Path) -> tuple[object, ...]:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from ..inference.results import Result
+from ..inference.results import Result, lost
 from ..system.workers import work_in_order
 
 
 class ModelProcess:
     """A process that has checked and loaded a model, and classifies files with it."""
 
-    def __init__(self, arguments: dict[str, Any], max_pixels: int) -> None:
+    def __init__(self, arguments: dict[str, Any], max_pixels: int, timeout: float) -> None:
         """Start the process, and wait until it has checked and loaded the model.
 
-        arguments: of the Classifier; `model` is a Path. Raises BundleError when the model fails
-        its hashes or its golden vectors, EdgeRuntimeError when no process can be started.
+        arguments: of the Classifier; `model` is a Path. timeout: seconds for a file, at least 1.
+        Raises BundleError when the model fails its hashes or its golden vectors, EdgeRuntimeError
+        when no process can be started.
         """
         self._todo: list[str] = []
         self._answers = work_in_order(
-            partial(_start, arguments, max_pixels), self._chunks(), 1, _crashed
+            partial(_start, arguments, max_pixels), self._chunks(), 1, lost, timeout
         )
         self.classify([os.devnull])  # an answer means that the model is loaded
 
@@ -44,7 +45,7 @@ class ModelProcess:
         self._answers.close()
 
 
-def _start(arguments: dict[str, Any], max_pixels: int) -> Callable[[list[str]], list[Result]]:
+def _start(arguments: dict[str, Any], max_pixels: int) -> Callable[[Iterable[str]], list[Result]]:
     from ..deployment.golden import prove
     from ..inference.batch import start_classifying
     from ..inference.classifier import Classifier
@@ -53,7 +54,3 @@ def _start(arguments: dict[str, Any], max_pixels: int) -> Callable[[list[str]], 
     if arguments["model"].is_dir():
         prove(arguments["model"], arguments["precision"])
     return classify
-
-
-def _crashed(path: str, reason: str) -> list[Result]:
-    return [Result.crashed(path, reason)]
