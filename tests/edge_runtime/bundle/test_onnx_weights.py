@@ -9,7 +9,8 @@ import pytest
 
 from edge_runtime import BundleError, Classifier
 from edge_runtime.bundle.manifest import BUILT_IN
-from edge_runtime.bundle.onnx_weights import external_data
+from edge_runtime.bundle.onnx_weights import external_data, metadata_of
+from edge_runtime.inference.session import open_session
 
 from ...conftest import Run
 from ...support.helpers import GOLDEN
@@ -50,6 +51,17 @@ def nested(*numbers: int) -> Callable[[bytes], bytes]:
         return tensor
 
     return around
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_the_metadata_are_those_that_onnxruntime_reads(model: Path) -> None:
+    data = model.read_bytes()
+    session = open_session(data, 1, model)
+    assert metadata_of(data) == session.get_modelmeta().custom_metadata_map != {}
+    assert metadata_of(field(14, field(1, "é".encode()))) == {"é": ""}
+    for bad in (field(14, field(1, b"\xff")), data[:-1]):
+        with pytest.raises(ValueError):  # noqa: PT011  which one, no caller asks
+            metadata_of(bad)
 
 
 PLACES = {

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import BundleError
 from .integrity import MAX_FILE_BYTES, check_seal, read_file, sealed
 from .json_fields import ANY, integer, is_plain_path, kind_of, number, typed
+from .onnx_weights import metadata_of
 from .spec import ModelSpec
 
 MANIFEST_NAME = "manifest.json"
@@ -127,6 +128,15 @@ def read_model(bundle: Path, precision: str) -> tuple[Manifest, Path, bytes]:
     if file is None:
         raise BundleError(f"{bundle}: the bundle has no {precision} ONNX file")
     return manifest, bundle / file.path, read_verified(bundle, file)
+
+
+def read_lone_spec(path: Path) -> ModelSpec:
+    """Read what a lone ONNX file says of itself, without onnxruntime. Raises BundleError."""
+    try:
+        metadata = metadata_of(read_file(path, MAX_FILE_BYTES))
+    except ValueError as error:
+        raise BundleError(f"{path}: is no ONNX file ({error})") from None
+    return ModelSpec.from_metadata(metadata, str(path))
 
 
 def read_verified(bundle: Path, file: BundleFile) -> bytes:

@@ -1,4 +1,4 @@
-"""Check that an ONNX file holds all of its weights, before onnxruntime loads it.
+"""Check that an ONNX file holds all of its weights, before onnxruntime loads it; its metadata.
 
 An ONNX file may name another file that holds weights; onnxruntime would read that one, whose hash
 nobody has checked. The file is a protocol buffer; this walks every message that can hold a tensor.
@@ -23,6 +23,7 @@ _FIELDS = {
     "Tensor": {},
 }
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # fields of Tensor
+_METADATA = 14  # field of Model: entries of a key (1) and a value (2)
 _DEEPEST = 100  # messages inside messages, as protocol buffers themselves are limited
 
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
@@ -45,6 +46,21 @@ def external_data(model: bytes) -> bool:
             if inner is not None and isinstance(value, memoryview):
                 waiting.append((inner, value, depth + 1))
     return False
+
+
+def metadata_of(model: bytes) -> dict[str, str]:
+    """The metadata of an ONNX file, as onnxruntime's `custom_metadata_map` has it.
+
+    Raises ValueError when the bytes are no protocol buffer.
+    """
+    found = {}
+    for number, entry in _fields(memoryview(model)):
+        if number == _METADATA and isinstance(entry, memoryview):
+            texts = {
+                key: str(text, "utf-8") for key, text in _fields(entry) if not isinstance(text, int)
+            }
+            found[texts.get(1, "")] = texts.get(2, "")
+    return found
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:

@@ -112,12 +112,14 @@ def read_spec(arguments: dict[str, Any]) -> ModelSpec:
         from ..bundle.manifest import read_model
 
         return read_model(arguments["model"], arguments["precision"])[0].spec
-    from ..inference.classifier import LONE_FILE, Classifier
-
     if arguments["precision"] != "fp32" and arguments["model"].is_file():
+        from ..inference.classifier import LONE_FILE
+
         message = LONE_FILE.format(path=arguments["model"], precision=arguments["precision"])
         raise click.BadParameter(message, param_hint="--precision")
-    return Classifier(**arguments).spec
+    from ..bundle.manifest import read_lone_spec
+
+    return read_lone_spec(arguments["model"])
 
 
 def check_signature(bundle: Path, key: Path, quiet: bool) -> None:

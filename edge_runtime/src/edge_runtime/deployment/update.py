@@ -71,7 +71,7 @@ def _refuse_older(new: Path, target: Path) -> None:
 
 def _order(version: str) -> list[tuple[int, int, str]]:
     """A key that orders versions: 0.9 < 0.10rc1 < 0.10 = 0.10.0 < 2026-11-27."""
-    plain = re.sub(r"(\.0+)+$", "", version.lower().removeprefix("v"))
+    plain = re.sub(r"(\.0+)+(?![.\d])", "", version.lower().removeprefix("v"))
     parts = re.findall(r"\d+|[a-z]+", plain)
     order = [(2, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
     return [*order, (1, 0, "")]  # the end is above letters, which mean "before", and below numbers
