@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -60,15 +61,17 @@ main()
 class Watching:
     """A watch of `in/` that is running."""
 
-    def __init__(self, top: Path, home: Path, *arguments: object) -> None:
+    def __init__(self, top: Path, home: Path, *arguments: object, in_journal: bool = False) -> None:
         self.incoming, self.rows_path = top / "in", top / "rows.csv"
         self.incoming.mkdir(exist_ok=True)
         self._log = top / "log"
         with open(self._log, "wb") as log:
+            found = os.fstat(log.fileno())
+            journal = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"} if in_journal else {}
             self.process = subprocess.Popen(
                 [sys.executable, "-c", QUICK, "watch", "in", *map(str, arguments)],
                 cwd=top,
-                env=environment(home),
+                env=environment(home, **journal),
                 stderr=log,
                 # A shell that runs the tests in the background would have it ignored.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -101,8 +104,8 @@ class Watching:
 def start(tmp_path: Path, home: Path) -> Iterator[Callable[..., Watching]]:
     with contextlib.ExitStack() as started:
 
-        def start(*arguments: object) -> Watching:
-            watching = Watching(tmp_path, home, *arguments)
+        def start(*arguments: object, **options: bool) -> Watching:
+            watching = Watching(tmp_path, home, *arguments, **options)
             started.callback(watching.process.kill)
             return watching
 
@@ -357,7 +360,30 @@ def test_wrong_use_is_told_in_a_line(run: Run, tmp_path: Path, bundle: Path) -> 
 
 
 def test_a_folder_that_is_removed_ends_it_in_a_line(start: Start) -> None:
-    watching = start("-o", "rows.csv")
+    watching = start("-o", "rows.csv", in_journal=True)
     watching.incoming.rmdir()
     assert watching.process.wait(TIMEOUT) == 1
-    assert watching.said.splitlines()[-1].startswith("edge-runtime: in: ")
+    first, last = watching.said.splitlines()
+    assert first.startswith("<6>watching in")
+    assert last.startswith("<3>edge-runtime: in: ")
+
+
+def test_a_terminal_shows_each_file(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/bad.png").write_bytes(b"no image")
+    shutil.copyfile(GOLDEN / "0.png", tmp_path / "in/good.png")
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-c", QUICK, "watch", "in", "-o", "rows.csv"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment(home), stderr=end)
+    os.close(end)
+    said = ""
+    try:
+        while "good.png" not in said:
+            said += os.read(terminal, 65536).decode()
+    finally:
+        process.kill()
+        process.wait(TIMEOUT)
+        os.close(terminal)
+    lines = said.split("\r\n")
+    assert "in/bad.png  not_an_image: not one of " in lines[1]
+    assert lines[2].startswith(f"in/good.png  {LABELS['0.png']}  ")

@@ -14,8 +14,8 @@ MAX_PIXELS = 64_000_000
 the limit of samples times channels, for series of values."""
 
 FILE_SECONDS = 60.0
-"""Seconds after which a file counts as one that hangs: `timeout`. Ten times what the slowest
-image of MAX_PIXELS takes."""
+"""Seconds after which a file counts as one that hangs: `timeout`. Ten times what the slowest image
+takes, a PNG of 64 million pixels of RGBA noise on one core of a busy x86-64 machine: 6 s."""
 
 T = TypeVar("T")
 
