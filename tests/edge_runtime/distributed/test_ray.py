@@ -241,7 +241,7 @@ def test_an_interrupted_command_says_130_and_is_resumed_by_another(
     assert process.returncode == 130, stderr.decode()
     lines = stderr.decode().splitlines()
     assert lines[-1] == "edge-runtime: interrupted; --resume goes on from here"
-    assert len(lines) == 2, lines
+    assert len(lines) <= 3, lines
     scratch.rmdir()  # empty
     assert [
         p for p in processes("ray") if str(scratch) in Path(f"/proc/{p}/cmdline").read_text()
@@ -253,9 +253,9 @@ def test_an_interrupted_command_says_130_and_is_resumed_by_another(
     done = run("predict", *sources, *options, status=2)
     assert b"is not empty; --resume goes on" in done.stderr
     done = run("predict", *sources, *options, "--resume", status=1)
-    (summary,) = done.stderr.decode().splitlines()
-    assert summary.startswith("12,960 images in ")
-    assert "288 failed" in summary
+    summary, _ = done.stderr.decode().splitlines()
+    assert summary.startswith("12,672 images, ")
+    assert "288 failed: 144 corrupt, 144 empty" in summary
     table = pq.read_table(tmp_path / "out")
     expected = [r.path for r in classify_files(Classifier(), walk([str(scans)]))]
     assert table["path"].to_pylist() == expected * 24
