@@ -63,6 +63,7 @@ def build(
     size: int | None = None,
     channels: int | None = None,
     augment: str | None = None,
+    group_by: str | None = None,
     seed: int = 0,
     c_array: bool = False,
     ort: bool = False,
@@ -78,8 +79,9 @@ def build(
     data: `digits`, or the path of data of one's own. name: the bundle's name; default that of the
     data. version: the bundle's, ordered by its numbers; default that of this package.
     architecture, epochs, batch_size, learning_rate: default what suits the data. size: the
-    input's longer side in pixels; channels: 1 or 3; augment: a kind of augmentation; all three for
-    data of one's own. c_array, ort: further artifacts. force: replace an existing bundle, and write
+    input's longer side in pixels; channels: 1 or 3; augment: a kind of augmentation; group_by: what
+    the split does not divide, `folder`, `prefix` or a column of a .csv; all four for data of one's
+    own. c_array, ort: further artifacts. force: replace an existing bundle, and write
     a model that is no better than guessing.
     tensorboard: a folder for TensorBoard's logs. callbacks: Keras callbacks of the caller's own.
     say, scanned, progress: told of each step (default: the log), of each example looked at, and of
@@ -112,7 +114,7 @@ def build(
     from .training.workspace import Workspace
 
     ignore_decoder_warnings()
-    recipe = recipe_for(data, DataOptions(size, channels, augment))
+    recipe = recipe_for(data, DataOptions(size, channels, augment, group_by))
     if tensorboard is not None:
         callbacks = [*callbacks, _tensorboard(Path(tensorboard))]
     with Workspace.beside(target) as workspace:
@@ -193,13 +195,16 @@ def verify(
     from edge_runtime.inputs.image import ignore_decoder_warnings
 
     from .bundle.writer import verify_bundle
-    from .recipes.registry import recipe_for
+    from .recipes.generic.recipe import DataOptions
+    from .recipes.registry import BUILT_IN, recipe_for
     from .training.workspace import Workspace
 
-    like = Manifest.load(Path(bundle)).spec
+    manifest = Manifest.load(Path(bundle))
+    group_by = manifest.training.get("group_by") if data not in BUILT_IN else None
     ignore_decoder_warnings()
     with Workspace.temporary() as workspace:
-        dataset = recipe_for(data).load(workspace, like, scanned)
+        recipe = recipe_for(data, DataOptions(group_by=group_by))
+        dataset = recipe.load(workspace, manifest.spec, scanned)
         return verify_bundle(Path(bundle), dataset)
 
 

@@ -173,6 +173,7 @@ def _training(trained: Trained, dataset: Dataset) -> dict[str, Any]:
         "validation_images": len(dataset.validation),
         "test_images": len(dataset.test),
         "augmentation": dataset.augmentation,
+        **({"group_by": dataset.group_by} if dataset.group_by else {}),
         "architecture": trained.architecture,
         "parameters": trained.model.count_params(),
         "settings": trained.config.to_json(),

@@ -59,6 +59,12 @@ from .progress import Progress
     help="For images warp (turned, zoomed, moved), photo (and in other light), mirror"
     " (and left to right); sound; series; none. Default: photo for colour, else warp.",
 )
+@click.option(
+    "--group-by",
+    metavar="folder|prefix|COLUMN",
+    help="Images of one group are not divided: those in a folder, those whose names"
+    " begin alike (walk1_01.jpg, walk1_02.jpg), or by a column of the .csv.",
+)
 @seed_option
 @click.option("--c-array", is_flag=True, help="The int8 TFLite also as a C header.")
 @click.option("--ort", is_flag=True, help="ORT files too, for a reduced onnxruntime build.")

@@ -79,6 +79,13 @@ class Dataset:
     """What training makes of the examples, in a word for the manifest."""
     findings: tuple[Finding, ...] = ()
     """What its owner should know."""
+    groups: Indices | None = None
+    """(N,) whole numbers from 0; examples with the same one lie on one side of the split. None
+    where each is alone."""
+    group_by: str | None = None
+    """What its owner says that they are grouped by."""
+    near_duplicates: tuple[Indices, ...] = ()
+    """Positions of images that are nearly the same, a group each."""
 
     def picked(self, indices: Indices) -> Picked:
         """Those images, each opened when it is asked for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,10 @@ from edge_runtime.preprocessing.readers import reader_of
 from edge_runtime.system.cpus import available_cpus
 
 from ..errors import BuildError
+from .groups import joined, parts_to_make
+from .near_duplicates import MOST, near_duplicates, perceptual_hash
 from .sources.base import Examples, Finding, Source
+from .split import Indices
 from .store import TensorStore
 
 FEW = 20
@@ -47,6 +50,22 @@ class Seen:
     """Whether it is of one value."""
     error: str = ""
     """Why it cannot be used; "" when it can."""
+    phash: bytes = b""
+    """Of an image, its perceptual hash, if it has one."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the examples are good for."""
+
+    kept: Indices
+    """Positions of those that are used."""
+    groups: Indices
+    """(N,) whole numbers from 0; examples of one group lie on one side of the split."""
+    near: tuple[Indices, ...]
+    """Positions of images that are nearly the same, a group each."""
+    findings: tuple[Finding, ...]
+    """What their owner should know."""
 
 
 def look(
@@ -58,9 +77,11 @@ def look(
 ) -> list[Seen]:
     """Open every example once, keep its tensor in `store`, and say what was seen."""
 
+    hashed = preprocessing.reads == "image" and len(examples) <= MOST
+
     def chunk(start: int) -> list[Seen]:
         places = range(start, min(start + _CHUNK, len(examples)))
-        return [_look(examples, place, spec, preprocessing, store) for place in places]
+        return [_look(examples, place, spec, preprocessing, store, hashed) for place in places]
 
     seen: list[Seen] = []
     with ThreadPoolExecutor(available_cpus()) as pool:
@@ -71,7 +92,12 @@ def look(
 
 
 def _look(
-    examples: Examples, place: int, spec: InputSpec, how: Preprocessing, store: TensorStore
+    examples: Examples,
+    place: int,
+    spec: InputSpec,
+    how: Preprocessing,
+    store: TensorStore,
+    hashed: bool,
 ) -> Seen:
     reader = reader_of(spec, how)
     try:
@@ -84,7 +110,8 @@ def _look(
     store.write(place, tensor)
     digest = hashlib.blake2b(tensor.tobytes(), digest_size=16).digest()
     flat = bool(tensor.min() == tensor.max())
-    return Seen(digest, _extent(example, how), flat)
+    phash = perceptual_hash(example) if hashed and not flat else b""
+    return Seen(digest, _extent(example, how), flat, phash=phash)
 
 
 def _extent(example: Any, how: Preprocessing) -> float:
@@ -93,9 +120,10 @@ def _extent(example: Any, how: Preprocessing) -> float:
     return float(math.prod(example.shape[:2]))
 
 
-def judge(source: Source, seen: Sequence[Seen]) -> tuple[NDArray[np.int64], list[Finding]]:
-    """Which examples are used, and what their owner should know.
+def judge(source: Source, seen: Sequence[Seen], groups: Indices) -> Judged:
+    """Which examples are used, which belong together, and what their owner should know.
 
+    groups: (N,) whole numbers from 0; examples with the same one belong together in any case.
     An own test part is measured as it is: copies are taken out of the training side instead.
     Raises BuildError when what is left cannot train a classifier.
     """
@@ -119,7 +147,8 @@ def judge(source: Source, seen: Sequence[Seen]) -> tuple[NDArray[np.int64], list
     kept = np.array([place for place in kept if source.labels[place] in trained], np.int64)
     findings += _suspicious(seen, kept, names, source.reads)
     findings += _balance(source, kept)
-    return kept, findings
+    near, groups, about = _near(source, seen, kept, names, groups)
+    return Judged(kept, groups, tuple(near), (*findings, *about))
 
 
 def _same(
@@ -177,6 +206,64 @@ def _repeated(
         yield Finding(about, tuple(names[place] for place in twice)), twice
 
 
+def _near(
+    source: Source, seen: Sequence[Seen], kept: Indices, names: Sequence[str], groups: Indices
+) -> tuple[list[Indices], Indices, list[Finding]]:
+    """Images that are nearly the same; the groups with those joined; what is to be said of them."""
+    labels, parts = np.array(source.labels), np.array(source.parts)
+    _, classes = np.unique(labels[kept], return_inverse=True)
+    near = [kept[i] for i in near_duplicates([seen[place].phash for place in kept], classes)]
+    if not near:
+        return near, groups, []
+    mine = kept[(parts[kept] != "test") & (parts[kept] != "validation")]
+    together = joined(groups, near)
+    few = {
+        label
+        for label in set(labels[mine])
+        if len(set(together[mine[labels[mine] == label]])) < parts_to_make(source)
+    }
+    together = joined(groups, [places for places in near if not few & set(labels[places])])
+    disputed: list[Indices] = []
+    divided: dict[str, list[Indices]] = defaultdict(list)
+    for places in near:
+        sides = set(parts[places])
+        if len(set(labels[places])) > 1:
+            disputed.append(places)
+            continue
+        for part in ("test", "validation"):
+            if part in sides and len(sides) > 1:
+                divided[part].append(places)
+                break
+        else:
+            divided["" if not few & set(labels[places]) else "few"].append(places)
+    return near, together, [*_told(source.reads, names, disputed, divided)]
+
+
+def _told(
+    reads: str,
+    names: Sequence[str],
+    disputed: Sequence[Indices],
+    divided: Mapping[str, Sequence[Indices]],
+) -> Iterator[Finding]:
+    """What is to be said of groups of images that are nearly the same."""
+    about = {
+        "": "kept on one side of the split",
+        "few": "kept on both sides of the split, since most of a class are",
+        "test": "in test and elsewhere, kept; the figures of test may flatter",
+        "validation": "in val and elsewhere, kept; training may stop too late",
+    }
+
+    def finding(groups: Sequence[Indices], words: str) -> Finding:
+        count = _count(sum(len(places) - 1 for places in groups), reads)
+        pairs = [f"{names[places[0]]} = {names[p]}" for places in groups for p in places[1:]]
+        return Finding(f"{count} nearly the same as another, {words}", tuple(pairs))
+
+    if disputed:
+        yield finding(disputed, "under more than one class, kept; is a label wrong?")
+    for part, groups in divided.items():
+        yield finding(groups, about[part])
+
+
 def _strangers(source: Source, kept: NDArray[np.int64], names: Sequence[str]) -> Iterator[Finding]:
     """Examples to test or to choose by, of classes that training never sees."""
     trained = _trained(source, kept)
@@ -223,8 +310,7 @@ def _balance(source: Source, kept: NDArray[np.int64]) -> Iterator[Finding]:
     if len(counts) < 2:
         only = f"one class, {next(iter(counts))!r}" if counts else "no class"
         raise BuildError(f"{only} that can be used; a classifier needs at least 2")
-    own = {part for part in source.parts if part}
-    needed = 1 + ("test" not in own) + ("validation" not in own)
+    needed = parts_to_make(source)
     for label, count in sorted(counts.items()):
         if count < needed:
             raise BuildError(

@@ -28,5 +28,7 @@ def recipe_for(data: str, options: DataOptions | None = None) -> Recipe:
     if data not in BUILT_IN:
         return GenericRecipe(Path(data), options)
     if options != DataOptions():
-        raise BuildError(f"--size, --channels and --augment are for data other than the {data}")
+        raise BuildError(
+            f"--size, --channels, --augment and --group-by are for data other than the {data}"
+        )
     return DigitsRecipe()

@@ -65,19 +65,24 @@ class Workspace:
         self._lock.close()
 
     def keeps(self, what: str, key: str) -> bool:
-        """True if `what` (`data` or `training`) was kept for `key`; if not, it begins anew."""
+        """True if `what` (`data` or `training`) was kept for `key`; if not, it begins anew, and
+        with the data the training.
+        """
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         mark = self.folder / f"{what}.key"
         if mark.is_file() and mark.read_text("ascii", errors="replace") == digest:
             return True
-        for name in _FILES[what]:
-            (self.folder / name).unlink(missing_ok=True)
+        for each in _FILES if what == "data" else [what]:
+            for name in (*_FILES[each], f"{each}.key"):
+                (self.folder / name).unlink(missing_ok=True)
         mark.write_text(digest, encoding="ascii")
         return False
 
     def keep_seen(self, seen: Sequence[Seen]) -> None:
         """Keep what the scan saw; the tensors are then complete."""
-        rows = [[one.digest.hex(), one.extent, one.flat, one.error] for one in seen]
+        rows = [
+            [one.digest.hex(), one.extent, one.flat, one.error, one.phash.hex()] for one in seen
+        ]
         path = self.folder / "seen.json.new"
         path.write_bytes(json.dumps(rows).encode())
         os.replace(path, self.folder / "seen.json")
@@ -88,7 +93,10 @@ class Workspace:
             rows = json.loads((self.folder / "seen.json").read_bytes())
         except FileNotFoundError:
             return None
-        return [Seen(bytes.fromhex(digest), *rest) for digest, *rest in rows]
+        return [
+            Seen(bytes.fromhex(digest), extent, flat, error, bytes.fromhex(phash))
+            for digest, extent, flat, error, phash in rows
+        ]
 
     def keep_arrays(self, name: str, arrays: Arrays) -> None:
         """Keep arrays under a name (`state` or `label_noise`), in the place of those before."""

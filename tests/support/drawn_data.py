@@ -27,6 +27,30 @@ def shape(name: str, rng: np.random.Generator, side: int = 40) -> Image.Image:
     return image
 
 
+def photo(rng: np.random.Generator, side: int = 72) -> Image.Image:
+    """Coloured clouds: like photos, random fields with most of their power in low frequencies."""
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
+    noise = np.fft.rfft2(rng.normal(size=(3, side, side))) / np.maximum(frequency, 1 / side) ** 1.2
+    planes = np.fft.irfft2(noise, (side, side))
+    planes = planes[:1] + 0.5 * planes  # the colours have most of their light in common
+    planes *= 40 / planes.std()
+    return Image.fromarray(np.clip(planes + 128, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+
+
+def shape_in_photo(name: str, rng: np.random.Generator, side: int = 72) -> Image.Image:
+    """A bright circle, square (é 漢) or triangle somewhere in coloured clouds."""
+    image, r = photo(rng, side), rng.uniform(0.2, 0.3) * side
+    draw, (x, y) = ImageDraw.Draw(image), rng.uniform(0.35, 0.65, 2) * side
+    colour = tuple(rng.integers(200, 256, 3).tolist())
+    if name == "circle":
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+    elif name == "triangle":
+        draw.polygon([(x, y - r), (x - r, y + r), (x + r, y + r)], fill=colour)
+    else:
+        draw.rectangle((x - r, y - r, x + r, y + r), fill=colour)
+    return image
+
+
 def shapes(folder: Path, count: int, seed: int = 0, ending: str = "png") -> None:
     """A folder per class with `count` images each."""
     rng = np.random.default_rng(seed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from filecmp import cmp
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -160,3 +160,5 @@ class Source:
     findings: tuple[Finding, ...] = ()
     reads: str = "image"
     """`image`, `sound` or `series`."""
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of a table with a first row of names, what else it says of each example, by column."""

@@ -104,7 +104,8 @@ def _read_values(path: Path) -> tuple[list[str], NDArray[np.float32]]:
 def paths_source(path: Path) -> Source | None:
     """A .csv with the columns `path` and `label`; None for anything else.
 
-    Paths are relative to the table's folder. A first row that names the columns is optional.
+    Paths are relative to the table's folder. A first row that names the columns is optional;
+    columns that it names besides those two may tell groups.
     """
     if not path.is_file() or path.suffix.lower() != ".csv":
         return None
@@ -114,10 +115,13 @@ def paths_source(path: Path) -> Source | None:
     except (UnicodeDecodeError, csv.Error) as error:
         raise BuildError(f"{path}: is no CSV in UTF-8 ({error})") from None
     where, what = 0, 1
+    others: dict[str, int] = {}
     names = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     if any(name in names for name in _PATH_NAMES) and any(name in names for name in _LABEL_NAMES):
         where = next(names.index(name) for name in _PATH_NAMES if name in names)
         what = next(names.index(name) for name in _LABEL_NAMES if name in names)
+        others = {cell.strip(): column for column, cell in enumerate(rows[0][1])}
+        others = {name: column for name, column in others.items() if column not in (where, what)}
         rows = rows[1:]
     paths, labels = [], []
     for number, row in rows:
@@ -129,4 +133,9 @@ def paths_source(path: Path) -> Source | None:
     reads = next((kind for kind, endings in ENDINGS.items() if ending in endings), "image")
     owned: list[Part] = [""] * len(paths)
     about = f"{PLURALS[reads]} in a table of path,label"
-    return Source(about, Files(path.parent, paths, reads), labels, owned, reads=reads)
+    columns = {
+        name: [row[column].strip() if column < len(row) else "" for _, row in rows]
+        for name, column in others.items()
+    }
+    examples = Files(path.parent, paths, reads)
+    return Source(about, examples, labels, owned, reads=reads, columns=columns)

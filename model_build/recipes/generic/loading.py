@@ -12,10 +12,11 @@ from edge_runtime.bundle.json_fields import check_line
 from edge_runtime.bundle.spec import UNKNOWN, ModelSpec
 
 from ...data.dataset import Dataset
+from ...data.groups import check_groups, divided_groups, group_names, numbered
 from ...data.input_spec import choose_input
-from ...data.inspection import judge, look
+from ...data.inspection import Seen, judge, look
 from ...data.sources.detect import open_source
-from ...data.split import FEW, FEW_VALIDATION_SHARE, TEST_SHARE, VALIDATION_SHARE, stratified
+from ...data.split import divide
 from ...data.store import TensorStore
 from ...errors import BuildError
 from ...training.workspace import Workspace
@@ -28,6 +29,7 @@ def load(
     size: int | None,
     channels: int | None,
     augmentation: str | None,
+    group_by: str | None,
     workspace: Workspace,
     like: ModelSpec | None,
     progress: Callable[[int, int], object],
@@ -35,6 +37,8 @@ def load(
     """The data at `path`; see `Recipe.load` and `DataOptions`. Raises BuildError."""
     source = open_source(path)
     _refuse_names(sorted(set(source.labels)), f"--data {path}")
+    names = group_names(source, group_by) if group_by is not None else ()
+    groups = numbered(names) if names else np.arange(len(source.examples))
     if like is not None:
         spec, how = like.input, like.preprocessing
     else:
@@ -53,7 +57,7 @@ def load(
         augmentation = "warp" if grey else next(iter(fitting))
     if augmentation not in fitting:
         raise BuildError(f"--augment {augmentation}: for {how.reads} choose {', '.join(fitting)}")
-    key = f"{source.examples.fingerprint()}\n{spec}\n{how}"
+    key = f"{source.examples.fingerprint()}\n{spec}\n{how}\n{Seen.__match_args__}\n{group_by}"
     seen = workspace.seen() if workspace.keeps("data", key) else None
     store = TensorStore(spec, workspace.folder / "tensors")
     if seen is None:
@@ -61,24 +65,24 @@ def load(
         seen = look(source.examples, spec, how, store, lambda done: progress(done, total))
         workspace.keep_seen(seen)
     try:
-        kept, findings = judge(source, seen)
+        judged = judge(source, seen, groups)
     except BuildError as error:
         raise BuildError(f"--data {path}: {error}") from None
+    kept, groups = judged.kept, judged.groups
     class_names = sorted({source.labels[i] for i in kept}, key=_natural)
     if like is not None:
         refuse_other_data(like, f"{path}, {source.about}", class_names, how.kind)
     index = {label: place for place, label in enumerate(class_names)}
     labels = np.array([index.get(label, -1) for label in source.labels], np.int64)
-    parts = np.array(source.parts)[kept]
-    test = kept[parts == "test"]
-    rest = kept[parts != "test"]
-    if not len(test):
-        rest, test = stratified(rest, labels, TEST_SHARE)
-    validation = kept[parts == "validation"]
-    train = np.setdiff1d(rest, validation)
-    if not len(validation):
-        share = VALIDATION_SHARE if len(train) >= FEW else FEW_VALIDATION_SHARE
-        train, validation = stratified(train, labels, share)
+    parts = np.array(source.parts)
+    findings = judged.findings
+    try:
+        if group_by is not None:
+            findings += tuple(divided_groups(group_by, names, parts, kept))
+            check_groups(group_by, names, source, kept)
+        train, validation, test = divide(kept, parts[kept], labels, groups)
+    except BuildError as error:
+        raise BuildError(f"--data {path}: {error}") from None
     return Dataset(
         name=path.resolve().name,
         about=f"{len(kept):,} {source.about}, {len(class_names)} classes",
@@ -92,7 +96,10 @@ def load(
         spec=spec,
         store=store,
         augmentation=augmentation,
-        findings=tuple(findings),
+        findings=findings,
+        groups=None if len(set(groups.tolist())) == len(groups) else groups,
+        group_by=group_by,
+        near_duplicates=judged.near,
     )
 
 

@@ -42,6 +42,8 @@ class DataOptions:
     """1 for grey, 3 for colour."""
     augmentation: str | None = None
     """A name in `augmentation.AUGMENTATIONS`."""
+    group_by: str | None = None
+    """What the split does not divide; see `data.groups.group_names`."""
 
 
 class GenericRecipe:
@@ -71,6 +73,7 @@ class GenericRecipe:
             options.size,
             options.channels,
             options.augmentation,
+            options.group_by,
             workspace,
             like,
             progress,
