@@ -21,6 +21,7 @@ from .recipes.registry import BUILT_IN
 
 if TYPE_CHECKING:
     from .recipes.digits.cross_validation import CrossValidation
+    from .verification.class_report import ClassFigures
 
 _logger = logging.getLogger(__name__)
 BATCH = 64
@@ -51,6 +52,8 @@ class Evaluation:
     """Share of the wrong ones below it."""
     confusion: Sequence[Sequence[int]]
     """Counts by label (row) and prediction (column)."""
+    classes: Sequence[ClassFigures]
+    """Precision, recall, F1 and support of each label."""
 
     def to_json(self) -> dict[str, Any]:
         """All of it as a JSON object."""
@@ -65,11 +68,12 @@ class Evaluation:
             "right_kept": self.right_kept,
             "wrong_refused": self.wrong_refused,
             "confusion": [list(row) for row in self.confusion],
+            "classes": [figures.to_json() for figures in self.classes],
             "other_classes": self.other_classes,
         }
 
     def table(self) -> str:
-        """The sums, then each label's mistakes, as text."""
+        """The sums, then each label's figures and mistakes, as text."""
         others = self.other_classes
         lines = [
             f"{self.count:,} {PLURALS[self.reads]}, {len(self.unreadable)} unreadable"
@@ -79,15 +83,18 @@ class Evaluation:
             f"at min score {self.min_score:<6g} {self.right_kept:.2%} of the right readings"
             f" kept, {self.wrong_refused:.2%} of the wrong refused",
             "",
+            f"{'':>12}  precision  recall      F1     right",
         ]
-        for index, (label, row) in enumerate(zip(self.labels, self.confusion, strict=True)):
-            if not sum(row):
+        for index, (figures, row) in enumerate(zip(self.classes, self.confusion, strict=True)):
+            if not figures.support:
                 continue
             wrong = sorted(
                 ((n, self.labels[k]) for k, n in enumerate(row) if n and k != index), reverse=True
             )
             mistakes = "  ".join(f"{name}: {n}" for n, name in wrong[:8])
-            lines.append(f"{label:>12}  {row[index]:>6}/{sum(row):<6} {mistakes}".rstrip())
+            shares = f"{figures.precision:>9.2%} {figures.recall:>7.2%} {figures.f1:>7.2%}"
+            count = f"{row[index]}/{figures.support}"
+            lines.append(f"{figures.label:>12}  {shares} {count:>9}  {mistakes}".rstrip())
         return "\n".join(lines)
 
 
@@ -171,6 +178,7 @@ def _evaluation(
     other_classes: int,
 ) -> Evaluation:
     from .training.metrics import calibration_error
+    from .verification.class_report import class_report
 
     found = probabilities.argmax(1)
     confusion = np.zeros((len(classifier.labels),) * 2, dtype=int)
@@ -189,4 +197,5 @@ def _evaluation(
         right_kept=float(kept[right].mean()) if right.any() else 0.0,
         wrong_refused=float((~kept[~right]).mean()) if not right.all() else 1.0,
         confusion=confusion.tolist(),
+        classes=class_report(truth, found, classifier.labels),
     )

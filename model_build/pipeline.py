@@ -108,6 +108,7 @@ def build(
 
     from .bundle.writer import write_bundle
     from .calibration import calibrate
+    from .label_review import review_labels
     from .recipes.generic.recipe import DataOptions
     from .recipes.registry import recipe_for
     from .training.trainer import train
@@ -159,6 +160,7 @@ def build(
         say(f"kept epoch {trained.best.number}, the best on the validation part")
         trained = recipe.finish(trained, dataset, say)
         calibration = calibrate(trained, recipe.calibration(trained, dataset))
+        review = review_labels(trained, dataset) if recipe.reviews_labels else None
         say("exporting and verifying ...")
         parity, guessing = write_bundle(
             trained,
@@ -169,9 +171,12 @@ def build(
             target,
             version,
             force=force,
+            review=review,
             c_array=c_array,
             ort=ort,
         )
+    if review is not None and review.count:
+        say(f"{review.line(dataset)}; see label_review.csv and .png in the bundle")
     reads = dataset.preprocessing.reads
     if not guessing.passed:
         say(f"the model is {guessing.line(PLURALS[reads])}")

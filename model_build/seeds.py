@@ -11,6 +11,8 @@ MAX_SEED = 2**31 - 1000
 
 SPLIT = 42
 """The split into train, validation and test: the same for every `--seed`."""
+LABEL_REVIEW = 43
+"""The folds of the label review, likewise."""
 
 CHECKS = 1
 """Added to the seed: the varied validation examples that every epoch is measured on."""

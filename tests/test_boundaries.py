@@ -47,7 +47,7 @@ BUILD_LAYERS = """
     recipes.registry
     recipes.digits  recipes.generic
     recipes.recipe
-    calibration
+    calibration  label_review
     training
     data
     models  quiet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ..data.dataset import Dataset
 from ..recipes.recipe import CardText
 from ..training.history import Trained
 from ..training.metrics import calibration_error, logits, softmax
+from ..verification.class_report import ClassFigures, class_report
 from ..verification.guessing import Guessing
 from ..verification.parity import ParityReport
 from .figures import (
@@ -39,8 +41,12 @@ def write(
     parity: ParityReport,
     guessing: Guessing,
     spec: ModelSpec,
-) -> None:
-    """Write `MODEL_CARD.md` and its pictures into the bundle being built."""
+    about_data: str,
+) -> tuple[ClassFigures, ...]:
+    """Write `MODEL_CARD.md` and its pictures into the bundle being built.
+
+    about_data: what it says of the data. Returns the figures of each class on the test part.
+    """
     reads = spec.preprocessing.reads
     tensors = dataset.tensors_later(dataset.test, trained.input)
     labels = dataset.labels[dataset.test]
@@ -63,8 +69,12 @@ def write(
     history = json.dumps([asdict(epoch) for epoch in trained.history], indent=1)
     (folder / "history.json").write_text(history + "\n", encoding="utf-8")
     error = calibration_error(probabilities, labels)
-    card = _card(trained, dataset, calibration, text, parity, guessing, spec, error)
+    classes = class_report(labels, probabilities.argmax(1), spec.labels)
+    card = _card(
+        *(trained, dataset, calibration, text, parity, guessing, spec, error, about_data, classes)
+    )
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
+    return classes
 
 
 def _card(
@@ -76,6 +86,8 @@ def _card(
     guessing: Guessing,
     spec: ModelSpec,
     error: float,
+    about_data: str,
+    classes: Sequence[ClassFigures],
 ) -> str:
     rows = "\n".join(
         f"| `{a.path}` | {a.precision} | {a.bytes:,} | {a.accuracy:.2%} | {a.agreement:.2%}"
@@ -91,8 +103,9 @@ def _card(
     kept = text.kept.format(kept=calibration.kept, **calibration.refused)
     limits = text.limits.format(reads=reads)
     guess = "" if guessing.passed else f"\n**This model is {guessing.line(things)}.**\n"
-    scan = (
-        "\nWhat the scan of the data found is in `data_report.txt`.\n" if dataset.findings else ""
+    by_class = "\n".join(
+        f"| {one.label} | {one.precision:.2%} | {one.recall:.2%} | {one.f1:.2%} | {one.support} |"
+        for one in classes
     )
     return f"""# {spec.name} {spec.version}
 
@@ -108,7 +121,7 @@ A small classifier of {things}: {labels}.
 | Preprocessing | `{spec.preprocessing.kind}`, done by edge-runtime |
 | Training | {len(trained.history)} epochs, seed {trained.config.seed}; epoch \
 {trained.best.number} was kept |
-{scan}
+{about_data}
 ## Accuracy
 {guess}
 Read wrong: {wrong} of the {parity.images} test {things}. Each export was run on all of them,
@@ -117,6 +130,13 @@ Read wrong: {wrong} of the {parity.images} test {things}. Each export was run on
 | artifact | precision | bytes | accuracy | agrees with Keras | largest difference |
 | --- | --- | ---: | ---: | ---: | ---: |
 {rows}
+
+By class, for the Keras model (precision: the share of the readings as this class that are right;
+recall: the share of its {things} that are read as it; F1: the harmonic mean of both):
+
+| class | precision | recall | F1 | {things} |
+| --- | ---: | ---: | ---: | ---: |
+{by_class}
 
 ![Confusion matrix](confusion.png)
 

@@ -27,11 +27,12 @@ from ..errors import GateError
 from ..export.artifacts import ARTIFACTS, ORT_ARTIFACTS, Artifact
 from ..export.c_array import write_c_array
 from ..export.exporter import export_all
+from ..label_review import LabelReview
 from ..recipes.recipe import CardText
 from ..training.history import Trained
 from ..verification.guessing import Guessing, beside_guessing
 from ..verification.parity import ParityReport, verify
-from . import golden, model_card
+from . import data_review, golden, model_card
 from .staging import staged
 
 
@@ -45,6 +46,7 @@ def write_bundle(
     version: str,
     *,
     force: bool,
+    review: LabelReview | None = None,
     c_array: bool = False,
     ort: bool = False,
 ) -> tuple[ParityReport, Guessing]:
@@ -53,7 +55,8 @@ def write_bundle(
     Raises GateError, with nothing written and an existing bundle untouched, when an artifact
     does not give the model's answers, or when the model is no better than guessing and `force` is
     false; BuildError when `target` exists and `force` is false.
-    samples: (N, height, width, channels), which set the ranges of the int8 files.
+    samples: (N, height, width, channels), which set the ranges of the int8 files. review: the
+    labels, judged.
     `c_array` adds the int8 TFLite model as a C header, `ort` the ORT files and their operators.
     """
     spec = ModelSpec(
@@ -88,18 +91,22 @@ def write_bundle(
             raise GateError([f"{line}; {advice}"], parity.table(), gate)
         (folder / LABELS_NAME).write_text(labels_text(spec.labels), encoding="utf-8")
         (folder / "parity_report.json").write_text(parity.dumps(), encoding="utf-8")
-        if dataset.findings:
-            lines = [finding.line(len(finding.items)) + "\n" for finding in dataset.findings]
-            (folder / "data_report.txt").write_text("".join(lines), "utf-8", "backslashreplace")
+        about_data = data_review.write(folder, dataset, review)
         if c_array:
             write_c_array(spec, folder / "model.int8.tflite", folder / "model.int8.h")
         golden.write(folder, spec, dataset)
-        model_card.write(folder, trained, dataset, calibration, card, parity, guessing, spec)
+        classes = model_card.write(
+            folder, trained, dataset, calibration, card, parity, guessing, spec, about_data
+        )
         manifest = Manifest(
             spec=spec,
             files=tuple(_describe_files(folder, artifacts, parity)),
             calibration=calibration.to_json(),
-            training=_training(trained, dataset) | {"guessing": guessing.to_json()},
+            training=_training(trained, dataset)
+            | {
+                "guessing": guessing.to_json(),
+                "classes": [figures.to_json() for figures in classes],
+            },
         )
         (folder / MANIFEST_NAME).write_text(manifest.dumps(), encoding="utf-8")
     return parity, guessing

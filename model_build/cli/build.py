@@ -61,9 +61,9 @@ from .progress import Progress
 )
 @click.option(
     "--group-by",
-    metavar="folder|prefix|COLUMN",
-    help="Images of one group are not divided: those in a folder, those whose names"
-    " begin alike (walk1_01.jpg, walk1_02.jpg), or by a column of the .csv.",
+    metavar="BY",
+    help="What the split does not divide: folder, prefix (walk1_01.jpg, walk1_02.jpg), or a"
+    " column of the .csv.",
 )
 @seed_option
 @click.option("--c-array", is_flag=True, help="The int8 TFLite also as a C header.")

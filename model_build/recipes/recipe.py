@@ -63,6 +63,8 @@ class Recipe(Protocol):
 
     default_architecture: str
     card: CardText
+    reviews_labels: bool
+    """True where the trained network is to judge the labels it was trained on."""
 
     def load(
         self,

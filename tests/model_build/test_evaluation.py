@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -34,10 +35,16 @@ def test_a_folder_per_class_is_read_and_compared(folder, tmp_path):
 
 def test_a_mistake_is_counted_where_it_belongs(folder, tmp_path):
     shutil.move(next((folder / "7").iterdir()), folder / "4" / "seven.bmp")
-    run("evaluate", "--data", folder, "--json", tmp_path / "figures.json")
+    done = run("evaluate", "--data", folder, "--json", tmp_path / "figures.json")
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["confusion"][4][7] == 1
     assert figures["accuracy"] == pytest.approx(11 / 12)
+    four, seven = (figures["classes"][k] for k in (4, 7))
+    assert (four["label"], four["support"]) == ("4", 2)
+    assert (seven["label"], seven["support"], seven["precision"]) == ("7", 0, 0)
+    assert (four["precision"], four["recall"]) == (1, pytest.approx(1 / 2))
+    assert four["f1"] == pytest.approx(2 / 3, abs=1e-6)
+    assert re.search(r"^ +4 +100.00% +50.00% +66.67% +1/2  7: 1$", done.stdout, re.MULTILINE)
 
 
 def test_cross_validation_sets_the_network_beside_svc_and_neighbours(tmp_path):

@@ -33,8 +33,8 @@ def photo(rng: np.random.Generator, side: int = 72) -> Image.Image:
     noise = np.fft.rfft2(rng.normal(size=(3, side, side))) / np.maximum(frequency, 1 / side) ** 1.2
     planes = np.fft.irfft2(noise, (side, side))
     planes = planes[:1] + 0.5 * planes  # the colours have most of their light in common
-    planes *= 40 / planes.std()
-    return Image.fromarray(np.clip(planes + 128, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+    planes *= 25 / planes.std()
+    return Image.fromarray(np.clip(planes + 100, 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
 
 def shape_in_photo(name: str, rng: np.random.Generator, side: int = 72) -> Image.Image:

@@ -64,6 +64,7 @@ class DigitsRecipe:
     """See Recipe."""
 
     default_architecture = "compact"
+    reviews_labels = False
     card = CardText(
         fitted="half of them of the digits as they are,\nhalf of them of the digits drawn again",
         kept="On the\nvalidation images drawn again it keeps {kept:.1%} of the right readings; of"

@@ -50,6 +50,7 @@ class GenericRecipe:
     """See Recipe."""
 
     default_architecture = "grid"
+    reviews_labels = True
     card = CardText(
         fitted="of the\nexamples as they are and, where these are few, varied as in training",
         kept="On those\nreadings it keeps {kept:.1%} of the right ones and refuses {refused:.1%} of"

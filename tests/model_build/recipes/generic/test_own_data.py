@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge_runtime import Classifier, InputError
 from edge_runtime.deployment.golden import check_golden
@@ -76,6 +78,12 @@ def shapes(tmp_path_factory):
     (circles / "more").mkdir()
     (circles / "005.png").rename(circles / "more" / "005.png")
     (folder / "square").mkdir()
+    rng = np.random.default_rng(1)
+    drawn_data.shape("triangle", rng).save(circles / "wrong.png")
+    burst = drawn_data.shape_in_photo("circle", rng, 80)
+    for number in range(2):
+        burst.crop((number, 0, 78 + number, 80)).save(circles / f"burst_{number}.jpg", quality=90)
+        drawn_data.shape_in_photo("circle", rng, 80).save(circles / f"alone_{number}.jpg")
     return folder, *build(folder, folder.parent / "out", "--epochs", 12)
 
 
@@ -106,6 +114,44 @@ def test_the_device_gives_the_labels_of_keras_to_photos(shapes):
     found = predicted(bundle, *paths)
     assert len(found) > 170
     assert found == of_keras(bundle, paths)
+
+
+def test_the_bundle_says_what_is_wrong_with_the_data(shapes):
+    folder, bundle, said = shapes
+    for name in ("0.jpg", "1.jpg"):
+        assert f"circle/burst_{name}" in (bundle / "data_report.txt").read_text("utf-8")
+    with open(bundle / "label_review.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {f"{row['label']}" for row in rows} == set(drawn_data.SHAPES)
+    assert all((folder / row["path"]).is_file() and row["label"] in row["path"] for row in rows)
+    counts = [int(count) for count in re.findall(r"(\d+) (?:train|validate|test)", said)]
+    parts = [row["part"] for row in rows]
+    assert [parts.count(part) for part in ("train", "val", "test")] == counts
+    doubtful = [row["doubtful"] == "yes" for row in rows]
+    assert doubtful == sorted(doubtful, reverse=True)
+    assert f"{sum(doubtful)} of {len(rows)} labels to look at: {rows[0]['path']} (as " in said
+    wrong = rows[0]
+    assert wrong["path"] == "circle/wrong.png"
+    assert wrong["other_label"] == "triangle"
+    card = (bundle / "MODEL_CARD.md").read_text("utf-8")
+    for picture in ("near_duplicates.png", "label_review.png"):
+        assert f"]({picture})" in card
+        assert Image.open(bundle / picture).size[0] > 500
+    described = {file.path for file in Classifier(bundle).manifest.files}
+    assert {"label_review.csv", "label_review.png", "near_duplicates.png"} <= described
+
+
+def test_each_class_has_its_figures_in_the_card_and_the_manifest(shapes):
+    _, bundle, _ = shapes
+    classes = Classifier(bundle).manifest.training["classes"]
+    assert [figures["label"] for figures in classes] == list(Classifier(bundle).labels)
+    count = sum(figures["support"] for figures in classes)
+    right = sum(figures["recall"] * figures["support"] for figures in classes)
+    assert right / count == pytest.approx(accuracy(bundle))
+    card = (bundle / "MODEL_CARD.md").read_text("utf-8")
+    for figures in classes:
+        line = f"| {figures['label']} | {figures['precision']:.2%} | {figures['recall']:.2%} |"
+        assert line in card
 
 
 def test_verify_takes_the_same_data_again(shapes):
