@@ -45,7 +45,7 @@ class LabelReview:
     other_scores: Floats
     """(N,) the probability of that other class."""
     doubtful: NDArray[np.bool_]
-    """(N,) True where the other class is as probable as it is for most examples of that class."""
+    """(N,) True for labels that are probably wrong; see `noisy_labels`."""
 
     @property
     def count(self) -> int:
@@ -78,7 +78,7 @@ def review_labels(trained: Trained, dataset: Dataset) -> LabelReview:
     rows = np.arange(len(labels))
     scores, others = probabilities[rows, labels], _best_other(probabilities, labels)
     other_scores = probabilities[rows, others]
-    doubtful = confident_others(probabilities, labels)
+    doubtful = noisy_labels(probabilities, labels)
     order = np.lexsort((scores - other_scores, ~doubtful))
     return LabelReview(
         positions[order], others[order], scores[order], other_scores[order], doubtful[order]
@@ -110,19 +110,28 @@ def cross_fitted(
     return found
 
 
-def confident_others(probabilities: Floats, labels: Indices) -> NDArray[np.bool_]:
-    """(N,) True where confident learning counts an example to another class than its label.
+def noisy_labels(probabilities: Floats, labels: Indices) -> NDArray[np.bool_]:
+    """(N,) True for labels that confident learning takes for noise ("prune by noise rate").
 
-    It does where a class has at least the probability that its own examples have on average; of
-    several such classes the most probable one counts.
+    An example counts to the class whose probability is at least the one that the class's own
+    examples have on average, to the most probable one of several. From the counts follows how many
+    labels of each class belong to each other; those are taken whose margin is the largest.
     """
     classes = probabilities.shape[1]
-    least = np.array(
-        [probabilities[labels == k, k].mean() if (labels == k).any() else 1 for k in range(classes)]
-    )
-    confident = np.where(probabilities >= least, probabilities, -1)
-    doubtful: NDArray[np.bool_] = (confident.max(1) > 0) & (confident.argmax(1) != labels)
-    return doubtful
+    members = [np.flatnonzero(labels == label) for label in range(classes)]
+    least = [probabilities[mine, k].mean() if len(mine) else 1 for k, mine in enumerate(members)]
+    confident = np.where(probabilities >= np.array(least), probabilities, 0)
+    noisy = np.zeros(len(labels), bool)
+    for label, mine in enumerate(members):
+        sure = mine[confident[mine].any(1)]
+        counts = np.bincount(confident[sure].argmax(1), minlength=classes)
+        for other in np.flatnonzero(counts):
+            if other != label:
+                margins = probabilities[mine, other] - probabilities[mine, label]
+                wanted = round(counts[other] * len(mine) / len(sure))
+                worst = np.argsort(-margins, kind="stable")[:wanted]
+                noisy[mine[worst[margins[worst] > 0]]] = True
+    return noisy
 
 
 def _best_other(probabilities: Floats, labels: Indices) -> Indices:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from model_build.label_review import confident_others, cross_fitted, review_labels
+from model_build.label_review import cross_fitted, noisy_labels, review_labels
 from model_build.recipes.registry import recipe_for
 from model_build.training.config import TrainConfig
 from model_build.training.trainer import train
@@ -66,13 +66,14 @@ def test_swapped_labels_come_first_and_planted_copies_are_named(spoilt, workspac
     assert review.line(dataset).startswith(f"{review.count} of 190 labels to look at: ")
 
 
-def test_confident_learning_counts_an_example_where_a_class_is_as_sure_as_of_its_own():
-    # The third is read as 1 as surely as those of class 1; the fourth is read as 1, but less so.
-    second = np.array([0.1, 0.2, 0.9, 0.6, 0.8, 0.9, 0.7, 0.2])
-    probabilities = np.stack([1 - second, second], 1)
-    labels = np.array([0, 0, 0, 0, 1, 1, 1, 0])
-    found = confident_others(probabilities, labels)
-    assert np.flatnonzero(found).tolist() == [2]
+def test_as_many_labels_are_noise_as_the_sure_examples_say():
+    # Class 0 has 8 examples: 3 are as sure to be of it as its examples are on average, 1 is as sure
+    # to be of class 1. So one in four of the 8 is taken for noise, if class 1 is the likelier one.
+    second = [0.1, 0.1, 0.1, 0.95, 0.7, 0.4, 0.4, 0.4, 0.9, 0.9, 0.9, 0.7]
+    probabilities = np.stack([1 - np.array(second), second], 1)
+    labels = np.repeat([0, 1], [8, 4])
+    assert np.flatnonzero(noisy_labels(probabilities, labels)).tolist() == [3, 4]
+    assert not noisy_labels(probabilities[[0, 1, 2, 8, 9, 10]], np.repeat([0, 1], 3)).any()
 
 
 def test_a_judge_has_seen_no_example_of_the_group_that_it_judges():

@@ -84,7 +84,7 @@ def shapes(tmp_path_factory):
     for number in range(2):
         burst.crop((number, 0, 78 + number, 80)).save(circles / f"burst_{number}.jpg", quality=90)
         drawn_data.shape_in_photo("circle", rng, 80).save(circles / f"alone_{number}.jpg")
-    return folder, *build(folder, folder.parent / "out", "--epochs", 12)
+    return folder, *build(folder, folder.parent / "out", "--epochs", 12, "--group-by", "prefix")
 
 
 def test_photos_in_a_folder_per_class_become_a_bundle_that_reads_them(shapes):
@@ -159,6 +159,10 @@ def test_verify_takes_the_same_data_again(shapes):
     done = run("verify", bundle, "--data", folder)
     assert done.returncode == 0, done.stderr
     assert "model.int8.onnx" in done.stdout
+    # The same split: the manifest says by what it was grouped.
+    assert Classifier(bundle).manifest.training["group_by"] == "prefix"
+    (line,) = re.findall(r"^model.onnx .*$", done.stdout, re.MULTILINE)
+    assert f" {accuracy(bundle):.2%} " in line
 
 
 def test_sounds_become_a_bundle_that_reads_them_and_refuses_a_picture(tmp_path, shapes):
