@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from edge_runtime.web.server import LIBRARY, PAGE, PageServer, export, page_file
 from ...conftest import Run
 from ...support.helpers import EXECUTABLE, TIMEOUT, environment, flip_byte
 from ...support.page import NEEDS_LIBRARY, VENDORED
+from ...support.small_bundles import series_bundle, sounds_bundle
 
 FILES = {"index.html": b"<!doctype html>", "a/b.wasm": b"\0asm", "app.js": b"1", "secret.key": b"s"}
 
@@ -145,6 +146,20 @@ def test_a_damaged_bundle_is_not_served(bundle: Path) -> None:
     flip_byte(bundle / "golden" / "2.png", -20)
     with pytest.raises(BundleError, match=r"golden/2\.png: SHA-256"):
         page_files(bundle)
+
+
+@pytest.mark.parametrize("make", [sounds_bundle, series_bundle])
+def test_a_model_of_something_else_than_images_is_said_before_anything_is_served(
+    make: Callable[[Path], Path], run: Run, tmp_path: Path
+) -> None:
+    bundle = make(tmp_path / "a bundle")
+    done = run("demo", bundle, status=3)
+    assert done.stdout == b""
+    reads = "sounds" if make is sounds_bundle else "series"
+    assert done.stderr.decode() == (
+        f"edge-runtime: {bundle}: is a model of {reads}, and the page reads images only;"
+        f" edge-runtime predict --model '{bundle}' reads {reads}\n"
+    )
 
 
 @needs_library

@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ..bundle.integrity import read_file
 from ..bundle.manifest import BUILT_IN, MANIFEST_NAME, MAX_MANIFEST_BYTES, read_model, read_verified
-from ..errors import OutputError
+from ..errors import BundleError, OutputError
+from ..inputs.formats import PLURALS
 
 PAGE = Path(__file__).parent / "static"
 LIBRARY = "onnxruntime-web"
@@ -59,10 +61,17 @@ _HEADERS = {
 def page_files(bundle: Path | None) -> dict[str, bytes]:
     """Every file of the page for that bundle (None: the built-in one), by its path in the address.
 
-    Raises BundleError for a bundle that cannot be used, OutputError without onnxruntime-web.
+    Raises BundleError for a bundle that cannot be used, also one of sounds or series, OutputError
+    without onnxruntime-web.
     """
     folder = bundle or BUILT_IN
     manifest, model, data = read_model(folder, "fp32")
+    reads = manifest.spec.preprocessing.reads
+    if reads != "image":
+        raise BundleError(
+            f"{folder}: is a model of {PLURALS[reads]}, and the page reads images only;"
+            f" edge-runtime predict --model {quote(str(folder))} reads {PLURALS[reads]}"
+        )
     files = {
         path.name: path.read_bytes()
         for path in sorted(PAGE.iterdir())
