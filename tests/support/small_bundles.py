@@ -1,7 +1,7 @@
-"""Bundles of sounds and of series that answer sensibly, written by hand: no TensorFlow, no onnx.
+"""Bundles of every kind of input, written by hand: no TensorFlow, no onnx.
 
 The model is one matrix: of sounds it tells a low from a high tone by where the power is, of
-series a rise from a fall.
+series a rise from a fall, of images which part is the lightest.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ import hashlib
 import io
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from edge_runtime import Classifier
 from edge_runtime.bundle.manifest import BundleFile, Manifest
-from edge_runtime.bundle.preprocessing import LogMel, Series
+from edge_runtime.bundle.preprocessing import LogMel, Series, Stretch
 from edge_runtime.bundle.spec import InputSpec, ModelSpec
+
+from .helpers import encoded
 
 RATE = 8000
 SOUNDS = ModelSpec(
@@ -205,3 +209,26 @@ def series_bundle(folder: Path) -> Path:
         "flat.npy": npy(np.ones(50, np.int16)),
     }
     return write_bundle(folder, SERIES, series_model(), golden)
+
+
+def images_bundle(folder: Path, labels: Sequence[str], min_score: float = 0.5) -> Path:
+    """Images in strips from left to right, one for each label: the lightest strip is the answer."""
+    width = 2 * len(labels)
+    spec = ModelSpec(
+        name=folder.name,
+        version="1",
+        labels=tuple(labels),
+        input=InputSpec(height=4, width=width, name="pixels"),
+        preprocessing=Stretch(),
+        min_score=min_score,
+    )
+    strips = np.repeat(np.eye(len(labels), dtype=np.float32), 2, axis=0) / 200
+    model = onnx_model(spec, np.tile(strips, (4, 1)))
+    return write_bundle(folder, spec, model, {"last.png": strip_png(labels, len(labels) - 1)})
+
+
+def strip_png(labels: Sequence[str], place: int, light: int = 255) -> bytes:
+    """A PNG for `images_bundle`: black, with the strip of that label in that grey."""
+    pixels = np.zeros((4, 2 * len(labels)), np.uint8)
+    pixels[:, 2 * place : 2 * place + 2] = light
+    return encoded(Image.fromarray(pixels), "PNG")

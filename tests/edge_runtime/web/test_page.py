@@ -14,8 +14,18 @@ import pytest
 from edge_runtime import Classifier
 from edge_runtime.bundle.manifest import BUILT_IN
 
-from ...support.helpers import EXECUTABLE, GOLDEN, VECTORS, copy_bundle, edit_manifest, environment
+from ...conftest import Run
+from ...support.helpers import (
+    EXECUTABLE,
+    GOLDEN,
+    VECTORS,
+    copy_bundle,
+    edit_manifest,
+    environment,
+    rows_of,
+)
 from ...support.page import NEEDS_LIBRARY, STROKES, VENDORED, Stroke
+from ...support.small_bundles import images_bundle, strip_png
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 CHROMIUM = shutil.which("chromium")
@@ -190,6 +200,7 @@ def test_digits_drawn_by_finger_on_a_phone_are_read(open_page: Any) -> None:
 
 def test_everything_can_be_done_by_keyboard(open_page: Any) -> None:
     page = open_page()
+    page.on("filechooser", lambda chooser: None)  # from now on the browser opens none of its own
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "pad"
 
@@ -216,9 +227,15 @@ def test_everything_can_be_done_by_keyboard(open_page: Any) -> None:
         page.keyboard.press("Enter")
     chooser.value.set_files([str(GOLDEN / "5.jpg"), str(GOLDEN / "6.jpg")])
     assert_reads(page, "6")
-    page.locator("#images li:last-child button").focus()
+    page.locator("#images li:last-child .open").focus()
     page.keyboard.press("Enter")
     assert_reads(page, "5")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.locator("#images .file").all_inner_texts() == ["6.jpg"]
+    assert page.evaluate("document.activeElement.ariaLabel") == "Remove 6.jpg"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "choose"
 
 
 def test_undo_takes_back_a_stroke_and_a_clearing(open_page: Any) -> None:
@@ -246,6 +263,90 @@ def test_what_cannot_be_read_is_said_in_its_place(open_page: Any, tmp_path: Path
     assert failed.count() == 2
     assert "no PNG, JPEG" in failed.nth(1).inner_text()
     assert "damaged" in failed.nth(0).inner_text()
+
+
+def test_an_image_that_is_removed_takes_its_reading_along_and_leaves_a_drawing(
+    open_page: Any,
+) -> None:
+    page = open_page()
+    drop(page, GOLDEN / "5.jpg", GOLDEN / "6.jpg", GOLDEN / "7.bmp")
+    assert_reads(page, "7")
+    page.click("text=5.jpg")
+    assert_reads(page, "5")
+    page.click("[aria-label='Remove 7.bmp']")
+    assert page.locator("#images .file").all_inner_texts() == ["6.jpg", "5.jpg"]
+    assert_reads(page, "5")
+    page.click("[aria-label='Remove 5.jpg']")
+    assert_reads(page, "")
+    assert page.is_hidden("#picture")
+    draw(page, STROKES["3"])
+    assert_reads(page, "3")
+    page.click("#remove")
+    assert page.is_hidden("#list")
+    assert_reads(page, "3")
+
+
+def test_saved_readings_are_the_rows_of_the_command_line(
+    open_page: Any, run: Run, tmp_path: Path
+) -> None:
+    names = ("a.png", 'b, "b".jpg', "c.bmp", "empty.png", "notes.png", "cut.png", "d.tif")
+    files = [tmp_path / name for name in names]
+    for file, image in zip(files, ("c.png", "5.jpg", "7.bmp"), strict=False):
+        shutil.copyfile(GOLDEN / image, file)
+    shutil.copyfile(GOLDEN / "9.tif", files[6])
+    files[3].touch()
+    files[4].write_text("no image")
+    files[5].write_bytes((GOLDEN / "2.png").read_bytes()[:100])
+    score = str(Classifier().spec.min_score)
+    wanted = rows_of(run("predict", *names, "--min-score", score, status=1).stdout)
+    page = open_page()
+    drop(page, *files)
+    assert_reads(page, "9")
+    with page.expect_download() as download:
+        page.click("#save")
+    assert download.value.suggested_filename == "readings.csv"
+    saved = rows_of(Path(download.value.path()).read_bytes())
+    assert [list(row) for row in saved] == [list(row) for row in wanted]
+    for row, other in zip(saved, wanted, strict=True):
+        for column in ("path", "status", "label"):
+            assert row[column] == other[column], row
+        assert bool(row["error"]) == bool(other["error"])
+        assert (row["score"] == other["score"] == "") or len(row["score"]) == len("0.999602")
+        assert abs(float(row["score"] or 0) - float(other["score"] or 0)) < 1e-3
+
+
+LONG = "Donaudampfschifffahrtsgesellschaftskapitän"
+WORDS = ("stop", LONG, "priority road ahead, in four hundred metres", "日本語 ラベル")
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_word_labels_fit_and_their_bars_stand_in_line(
+    serve: Callable[..., str], open_page: Any, tmp_path: Path, count: int
+) -> None:
+    labels = [*WORDS, *(f"label {number}" for number in range(100))][:count]
+    bundle = images_bundle(tmp_path / "a-model-with-a-rather-long-name", labels)
+    for place, light in ((0, 255), (1, 255), (2, 10)):
+        (tmp_path / f"{place} {LONG}.png").write_bytes(strip_png(labels, place, light))
+    files = sorted(tmp_path.glob("*.png"))
+    address = serve(bundle)
+    for width in (320, 768, 1280):
+        page = open_page({"viewport": {"width": width, "height": 700}}, address)
+        page.set_input_files("#files", files)
+        playwright.expect(page.locator("#score")).to_contain_text("perhaps priority road")
+        boxes = """name => [...document.querySelectorAll(name)].map(part => {
+            const box = part.getBoundingClientRect(); return [box.left, box.right]; })"""
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert len({tuple(box) for box in page.evaluate(boxes, "#bars .track")}) == 1
+        page.click("#images li:nth-child(2) .open")
+        assert_reads(page, LONG)
+        first = "#bars li" if count == 3 else "#bars li:first-child"
+        assert LONG in page.locator(first).all_inner_texts()[count == 3].split("\n")
+        label, score, tensor, bars = (
+            page.locator(name).bounding_box() for name in ("#label", "#score", "#tensor", "#bars")
+        )
+        assert label["x"] + label["width"] <= tensor["x"]
+        assert label["y"] + label["height"] <= score["y"] + 1
+        assert score["y"] + score["height"] <= bars["y"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,22 +2,26 @@
 
 import { decode } from "./decode.js";
 import { checkGolden } from "./golden.js";
+import { addCard, failCard, fillCard, markCard, readingsCsv, removeCard } from "./images.js";
 import { Model } from "./model.js";
 import { Pad } from "./pad.js";
 import { prepare } from "./preprocess.js";
 import { readingOf } from "./reading.js";
-import { at, inWords, paint, prepareView, sentence, show } from "./view.js";
+import { at, paint, prepareView, sentence, show } from "./view.js";
 
 /** @typedef {import("./numbers.js").Pixels} Pixels */
 
 const PREVIEW = 600; // px, the longer side of the picture that is shown of an image
 const SPOKEN = 500; // ms without a change before a reading is announced
+const REVOKED = 60_000; // ms, by when a browser has taken the file that it saves
 
 /** @type {Model} */
 let model;
 /** @type {Pad} */
 let pad;
 let speech = 0;
+/** @type {HTMLElement | null} the card of the image that is shown */
+let selected = null;
 let drawing = 0; // counts changes of the drawing, so that only the newest is shown
 
 /**
@@ -66,11 +70,10 @@ function spoken(shown) {
 }
 
 /** Mark one image of the list as the one that is shown, or none. */
-function select(item) {
-  at("picture").hidden = !item;
-  for (const button of at("images").querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(button.parentElement === item));
-  }
+function select(card) {
+  selected = card;
+  at("picture").hidden = !card;
+  markCard(card);
 }
 
 /** Read files one after the other, and show the last that could be read. */
@@ -84,42 +87,42 @@ async function readFiles(files) {
 }
 
 async function readFile(file) {
-  const item = document.createElement("li");
-  const button = document.createElement("button");
-  const [thumbnail, name, result] = [
-    document.createElement("canvas"),
-    document.createElement("span"),
-    document.createElement("span"),
-  ];
-  name.className = "file";
-  name.textContent = file.name;
-  result.className = "result";
-  button.type = "button";
-  button.append(thumbnail, name, result);
-  item.append(button);
-  at("images").prepend(item);
-  at("list").hidden = false;
+  const card = addCard(file.name, removed);
   try {
     const pixels = await decode(file);
     const shown = await read(pixels, file.name);
+    if (!card.isConnected) return; // removed while it was read
     const picture = preview(pixels);
-    paint(thumbnail, picture);
-    const label = document.createElement("b");
-    label.textContent = shown.reading.label;
-    result.append(label, shown.reading.best < 0 ? "" : ` ${inWords(shown.reading.score)}`);
-    button.addEventListener("click", () => display(item, picture, shown));
-    display(item, picture, shown);
+    fillCard(card, picture, shown, () => display(card, picture, shown));
+    display(card, picture, shown);
   } catch (error) {
-    button.disabled = true;
-    item.className = "failed";
-    result.textContent = error.message;
+    if (!card.isConnected) return;
+    failCard(card, file.name, error);
     announce(`${file.name}: ${error.message}`);
   }
 }
 
-function display(item, picture, shown) {
+/** A reading that is shown goes with its image. */
+function removed() {
+  if (selected && !selected.isConnected) pad.clear();
+}
+
+function removeAll() {
+  for (const card of [...at("images").children]) removeCard(card);
+  at("choose").focus();
+  removed();
+}
+
+/** Give the readings to the browser as a file to save. */
+function save() {
+  const url = URL.createObjectURL(new Blob([readingsCsv()], { type: "text/csv" }));
+  Object.assign(document.createElement("a"), { href: url, download: "readings.csv" }).click();
+  setTimeout(() => URL.revokeObjectURL(url), REVOKED);
+}
+
+function display(card, picture, shown) {
   pad.clear();
-  select(item);
+  select(card);
   paint(at("picture"), picture);
   at("hint").hidden = true;
   at("clear").disabled = false;
@@ -176,6 +179,8 @@ function listen() {
     readFiles(at("files").files).catch(failed);
     at("files").value = "";
   });
+  at("save").addEventListener("click", save);
+  at("remove").addEventListener("click", removeAll);
   at("check").addEventListener("click", () => void runGolden().catch(failed));
   const withFiles = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => {

@@ -33,9 +33,11 @@ export function formatOf(bytes) {
  */
 export async function decode(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
-  if (!bytes.length) throw new ImageError("The file is empty.");
+  if (!bytes.length) throw new ImageError("The file is empty.", "empty");
   const format = formatOf(bytes);
-  if (!format) throw new ImageError("This is no PNG, JPEG, BMP, GIF, TIFF or WebP file.");
+  if (!format) {
+    throw new ImageError("This is no PNG, JPEG, BMP, GIF, TIFF or WebP file.", "not_an_image");
+  }
   if (format === "png" || format === "tiff") {
     return decodeHere(bytes, format);
   }

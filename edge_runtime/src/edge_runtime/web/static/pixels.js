@@ -9,15 +9,22 @@ export const MAX_PIXELS = 64_000_000;
 
 const DRAFT_SIDE = 200; // px, a JPEG is read at a fraction of its size, both sides at least this
 
-/** An image that cannot be read, in plain words. */
-export class ImageError extends Error {}
+/** An image that cannot be read, in plain words; `status` is that of `edge-runtime predict`. */
+export class ImageError extends Error {
+  /** @param {string} message @param {string} [status] */
+  constructor(message, status = "corrupt") {
+    super(message);
+    this.status = status;
+  }
+}
 
 /** Refuse what is too large before it is decoded. @param {number} width @param {number} height */
 export function checkSize(width, height) {
   if (!width || !height) throw new ImageError("The file is damaged: it has no width or height.");
   if (width * height <= MAX_PIXELS) return;
   const most = `${MAX_PIXELS / 1e6} million pixels`;
-  throw new ImageError(`The image is too large: ${width}×${height}, at most ${most} are read.`);
+  const message = `The image is too large: ${width}×${height}, at most ${most} are read.`;
+  throw new ImageError(message, "too_large");
 }
 
 /**

@@ -80,6 +80,7 @@ export async function decodeTiff(bytes) {
     throw new ImageError(
       "This kind of TIFF is not read in the browser, where TIFF is only read plain: grey or RGB" +
         " in strips, not compressed or by deflate. edge-runtime predict reads it.",
+      "unreadable",
     );
   }
   const line = Math.ceil((width * bits * channels) / 8);

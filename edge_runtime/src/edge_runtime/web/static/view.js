@@ -15,11 +15,17 @@ export const at = (id) => /** @type {any} */ (document.getElementById(id));
 
 /** A probability for people: 100% is never said of one. @param {number} share */
 export function inWords(share) {
-  if (share > 0.999) return "> 99.9%";
+  if (share > 0.999) return ">\u00a099.9%";
   return (share > 0.99 ? exact : percent).format(share);
 }
 
-/** Lay out the bars once, so that nothing moves later. @param {any} manifest */
+const LETTERS = 2; // the longest label that is shown large
+const FEW = 12; // labels whose bars are seen without scrolling
+
+/** @type {HTMLElement[]} one for each label, in the order of the labels */
+let bars = [];
+
+/** Lay out the page once, so that nothing moves later. @param {any} manifest */
 export function prepareView(manifest) {
   at("name").textContent = manifest.name;
   document.title = `${manifest.name}: draw or drop`;
@@ -28,7 +34,14 @@ export function prepareView(manifest) {
   at("size").textContent = `${width} × ${height}`;
   Object.assign(at("tensor"), { width, height });
   at("bars").style.setProperty("--least", String(manifest.min_score));
-  at("bars").replaceChildren(...manifest.labels.map(bar));
+  bars = manifest.labels.map(bar);
+  at("bars").replaceChildren(...bars);
+  if (bars.length > FEW) {
+    at("order").textContent = ", likeliest first";
+    at("bars").tabIndex = 0; // scrolled by keyboard
+  }
+  const longest = Math.max(...manifest.labels.map((label) => [...label].length));
+  document.body.classList.toggle("words", longest > LETTERS);
   at("least").textContent = inWords(manifest.min_score);
 }
 
@@ -52,15 +65,21 @@ export function show(manifest, shown) {
   const blank = !shown || shown.reading.best < 0;
   const label = blank ? "" : shown.reading.label;
   at("label").textContent = label === "" && shown ? UNKNOWN : label;
-  at("label").classList.toggle("long", at("label").textContent.length > 2);
+  at("label").title = at("label").textContent;
+  at("label").classList.toggle("long", [...at("label").textContent].length > LETTERS);
   at("label").classList.toggle("unsure", Boolean(shown) && (blank || label === UNKNOWN));
   at("score").textContent = sentence(labels, shown);
-  [...at("bars").children].forEach((item, i) => {
+  bars.forEach((item, i) => {
     const share = blank ? 0 : shown.probabilities[i];
     item.style.setProperty("--share", String(share));
     item.classList.toggle("best", !blank && i === shown.reading.best);
     item.lastElementChild.textContent = blank ? "–" : inWords(share);
   });
+  if (bars.length > FEW) {
+    const share = (item) => Number(item.style.getPropertyValue("--share"));
+    at("bars").replaceChildren(...[...bars].sort((a, b) => share(b) - share(a)));
+    at("bars").scrollTop = 0;
+  }
   paint(at("tensor"), shown && { data: shown.tensor, ...manifest.input });
 }
 
@@ -70,7 +89,7 @@ export function sentence(labels, shown) {
   const { best, label, score } = shown.reading;
   if (best < 0) return "There is nothing to read in it.";
   if (label === UNKNOWN) return `Too unsure: perhaps ${labels[best]}, ${inWords(score)}.`;
-  return `${inWords(score)} sure.`.replace("> ", "Over ");
+  return `${inWords(score)} sure.`.replace(/^>\s/, "Over ");
 }
 
 /**
