@@ -106,6 +106,7 @@ def build(
     load_tensorflow(say)
     from edge_runtime.inputs.image import ignore_decoder_warnings
 
+    from .bundle.fonts import without_font
     from .bundle.writer import write_bundle
     from .calibration import calibrate
     from .label_review import review_labels
@@ -177,6 +178,9 @@ def build(
         )
     if review is not None and review.count:
         say(f"{review.line(dataset)}; see label_review.csv and .png in the bundle")
+    line = without_font(dataset.class_names)
+    if line is not None:
+        say(line)
     reads = dataset.preprocessing.reads
     if not guessing.passed:
         say(f"the model is {guessing.line(PLURALS[reads])}")

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 
 from ..data.dataset import Dataset
 from ..label_review import LabelReview
-from .figures import draw_readings, short_name
+from .figures import draw_sheet, sheet_line
+from .fonts import choose_fonts
 
 SCAN_NAME = "data_report.txt"
 REVIEW_NAME = "label_review.csv"
@@ -79,8 +81,16 @@ def _rows(dataset: Dataset, review: LabelReview) -> Iterator[tuple[str, ...]]:
 def _draw_review(path: Path, dataset: Dataset, review: LabelReview) -> None:
     shown = review.positions[: min(_SHOWN, review.count)]
     captions = [
-        f"{short_name(dataset.class_names[dataset.labels[position]])}?\n"
-        f"{short_name(dataset.class_names[other])} {score:.2f}\n{_short(dataset, position)}"
+        "\n".join(
+            map(
+                sheet_line,
+                (
+                    f"{dataset.class_names[dataset.labels[position]]}?",
+                    f"{score:.2f} {dataset.class_names[other]}",
+                    _end(dataset, position),
+                ),
+            )
+        )
         for position, other, score in zip(shown, review.others, review.other_scores, strict=False)
     ]
     _draw(path, dataset, shown.tolist(), captions)
@@ -93,7 +103,7 @@ def _draw_near_duplicates(path: Path, dataset: Dataset) -> None:
         for number, group in enumerate(dataset.near_duplicates, 1)
         for position in group[:2]
     ][:_SHOWN]
-    captions = [f"{number}: {_short(dataset, position)}" for number, position in shown]
+    captions = [f"{number}: {_end(dataset, position)}" for number, position in shown]
     _draw(path, dataset, [position for _, position in shown], captions)
 
 
@@ -104,10 +114,12 @@ def _draw(path: Path, dataset: Dataset, positions: list[int], captions: list[str
         if reads == "image"
         else dataset.tensors(np.array(positions), dataset.spec)
     )
-    draw_readings(path, examples, captions, reads)
+    families, _ = choose_fonts(dataset.class_names)
+    with rc_context({"font.family": families}):
+        draw_sheet(path, examples, captions, reads=reads)
 
 
-def _short(dataset: Dataset, position: int) -> str:
+def _end(dataset: Dataset, position: int) -> str:
     """The end of an example's name."""
-    name = dataset.images.name(position).replace("$", r"\$")
-    return name if len(name) <= 18 else "…" + name[-17:]
+    name = dataset.images.name(position)
+    return name if len(name) <= 24 else "…" + name[-23:]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from edge_runtime.bundle.spec import ModelSpec
@@ -18,19 +19,38 @@ from edge_runtime.preprocessing.readers import reader_class
 
 from ..training.history import Epoch
 from ..training.metrics import reliability
+from .fonts import fitted, text_width, widest
 
 _NAMED_CLASSES = 40
 """More classes than this have no names and no counts in the confusion matrix."""
+
+_SHEET = 9.2  # inches, the width of the contact sheet
+_SMALL = 8  # points
+_CELL = 0.39  # inches, of the confusion matrix
+_NAME = 10  # points, the size of names and counts there
+_LONGEST_NAME = 130  # points, about 20 letters
+_LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue, Rec. 709
+_AS_DARK_AS_LIGHT = 0.179  # luminance with the same contrast to black as to white, WCAG 2
 
 
 def draw_training(path: Path, history: Sequence[Epoch], best: Epoch) -> None:
     """Loss of training and validation over the epochs."""
     figure, axes = _figure(7, 3.2)
     numbers = [epoch.number for epoch in history]
-    axes.plot(numbers, [epoch.loss for epoch in history], label="training, drawn anew each epoch")
-    axes.plot(numbers, [epoch.validation_loss for epoch in history], label="validation")
+    losses = [epoch.loss for epoch in history]
+    validation = [epoch.validation_loss for epoch in history]
+    axes.plot(numbers, losses, label="training, drawn anew each epoch")
+    axes.plot(numbers, validation, label="validation")
     axes.axvline(best.number, color="0.6", linestyle=":", label=f"kept: epoch {best.number}")
     axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
+    values = [value for value in (*losses, *validation) if value > 0]
+    wide = bool(values) and max(values) > 10 * min(values)
+    axes.yaxis.set_major_locator(
+        LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(6, steps=(1, 2, 5, 10))
+    )
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     _save(figure, path)
 
@@ -41,28 +61,42 @@ def draw_confusion(
     found: NDArray[np.int64],
     names: Sequence[str],
 ) -> None:
-    """Counts of label (row) and reading (column)."""
+    """Counts of label (row) and reading (column): right ones blue, mistakes red."""
     table = np.zeros((len(names), len(names)), dtype=int)
     np.add.at(table, (labels, found), 1)
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    right = np.eye(len(names), dtype=bool)
+    colours = np.where(
+        right[..., None],
+        colormaps["Blues"](0.15 + 0.75 * share),
+        colormaps["Reds"](0.1 + 0.8 * np.sqrt(share)),
+    )
+    colours[table == 0] = 1
     many = len(names) > _NAMED_CLASSES
-    side = 8 if many else max(4.6, 0.35 * len(names))
-    figure, axes = _figure(side, side - 0.2)
-    axes.imshow(np.sqrt(table), cmap="Blues")
-    for row, column in () if many else zip(*np.nonzero(table), strict=True):
-        light = row == column
-        axes.text(
-            column,
-            row,
-            table[row, column],
-            ha="center",
-            va="center",
-            color="white" if light else "firebrick",
-        )
-    if not many:
-        shown = [short_name(name) for name in names]
-        upright = max(map(len, shown)) > 3
-        axes.set_xticks(range(len(names)), shown, rotation=90 if upright else 0)
-        axes.set_yticks(range(len(names)), shown)
+    cell = max(_CELL, 3.9 / len(names))
+    room, lines = (72 * cell - 6, 3) if cell > 0.9 else (_LONGEST_NAME, 1)
+    shown = [] if many else [fitted(name, _NAME, room, lines) for name in names]
+    if many:
+        figure, axes = _figure(7.7, 7.7)
+        axes.imshow(colours)
+        axes.set(xlabel="read as (lines of labels.txt, from 0)", ylabel="label")
+        _save(figure, path)
+        return
+    wide = widest(shown, _NAME) / 72
+    upright = wide > cell
+    high = wide if upright else 0.17 * lines
+    figure, axes = _figure(*(cell * len(names) + 0.7 + names_too for names_too in (wide, high)))
+    axes.imshow(colours)
+    for row, column in zip(*np.nonzero(table), strict=True):
+        luminance = colours[row, column, :3] ** 2.2 @ _LUMINANCE
+        count = str(table[row, column])
+        size = min(_NAME, _NAME * 0.85 * 72 * cell / text_width(count, _NAME))
+        colour = "white" if luminance < _AS_DARK_AS_LIGHT else "black"
+        axes.text(column, row, count, fontsize=size, ha="center", va="center", color=colour)
+    places = range(len(names))
+    axes.set_xticks(places, shown, rotation=90 if upright else 0, fontsize=_NAME, parse_math=False)
+    axes.set_yticks(places, shown, fontsize=_NAME, parse_math=False)
+    axes.tick_params(length=0)
     axes.set(xlabel="read as", ylabel="label")
     _save(figure, path)
 
@@ -80,8 +114,14 @@ def draw_reliability(
         s=[20 + 200 * count / len(labels) for _, count, _, _ in bins],
     )
     for _, count, confidence, accuracy in bins:
+        below = 9 + 4 + np.sqrt(20 + 200 * count / len(labels)) / 2
         axes.annotate(
-            str(count), (confidence, accuracy), (6, -12), textcoords="offset points", fontsize=8
+            str(count),
+            (confidence, accuracy),
+            (0, -below),
+            textcoords="offset points",
+            fontsize=8,
+            ha="center",
         )
     axes.set(xlabel="score", ylabel="share read right", xlim=(0, 1.05), ylim=(-0.1, 1.05))
     _save(figure, path)
@@ -90,42 +130,89 @@ def draw_reliability(
 def draw_readings(
     path: Path,
     images: Sequence[Any] | NDArray[np.uint8],
-    captions: Sequence[str],
+    readings: Sequence[tuple[str, str, float]],
     reads: str = "image",
 ) -> None:
-    """A contact sheet, eight to a row; of sounds and series their tensors."""
-    from matplotlib.figure import Figure
+    """A contact sheet of readings; of sounds and series their tensors.
 
-    across = 8
+    readings: label, what it was read as, and the score; mistakes are red.
+    """
+    across, captions = _captions(readings)
+    colours = ["black" if label == reading else "firebrick" for label, reading, _ in readings]
+    draw_sheet(path, images, captions, across, reads, colours)
+
+
+def draw_sheet(
+    path: Path,
+    images: Sequence[Any] | NDArray[np.uint8],
+    captions: Sequence[str],
+    across: int = 5,
+    reads: str = "image",
+    colours: Sequence[str] | None = None,
+) -> None:
+    """A contact sheet, `across` images wide; colours: of the captions, default black."""
     down = max(1, -(-len(images) // across))
-    figure = Figure(figsize=(across * 1.15, down * 1.4), layout="constrained")
+    lines = max(caption.count("\n") for caption in captions) + 1
+    tall = max(image.shape[0] / image.shape[1] for image in images) if reads == "image" else 0.7
+    high = min(tall, 1) * _SHEET / across + 0.1 + lines * 0.15
+    figure = Figure(figsize=(_SHEET, down * high), layout="constrained")
     for place, axes in enumerate(figure.subplots(down, across, squeeze=False).flat):
         axes.set_axis_off()
         if place < len(images):
             _show(axes, images[place], reads)
-            axes.set_title(captions[place], fontsize=8)
+            colour = colours[place] if colours else "black"
+            axes.set_title(captions[place], fontsize=_SMALL, color=colour, parse_math=False)
     _save(figure, path)
 
 
-def draw_golden(path: Path, golden: Path, spec: ModelSpec) -> None:
-    """Each golden image above its tensor and its reading."""
-    from matplotlib.figure import Figure
+def sheet_line(text: str) -> str:
+    """The text, cut to one line of a caption on a sheet of five images across."""
+    return fitted(text, _SMALL, 72 * _SHEET / 5 - 10, 1)
 
+
+def _captions(readings: Sequence[tuple[str, str, float]]) -> tuple[int, list[str]]:
+    """How many images stand side by side, and their captions, in lines that are short enough."""
+    captions = [
+        f"{label}, {score:.2f}" if label == reading else f"{label} as {reading}, {score:.2f}"
+        for label, reading, score in readings
+    ]
+    if widest(captions, _SMALL) < 72 * _SHEET / 8 - 6:
+        return 8, captions
+    room = 72 * _SHEET / 5 - 10
+    captions = []
+    for label, reading, score in readings:
+        lines = [] if label == reading else [fitted(label, _SMALL, room, 2)]
+        last = label if label == reading else f"as {reading}"
+        lines.append(fitted(last, _SMALL, room - text_width(", 0.00", _SMALL), 2))
+        captions.append("\n".join(lines) + f", {score:.2f}")
+    return 5, captions
+
+
+def draw_golden(path: Path, golden: Path, spec: ModelSpec, names: Sequence[str]) -> None:
+    """Each golden image above its tensor and its reading; names: how the labels are shown."""
     reads = spec.preprocessing.reads
     vectors = json.loads((golden / "golden.json").read_text(encoding="utf-8"))
-    wide = 0.95 if reads == "image" else 2
-    figure = Figure(figsize=(len(vectors) * wide, 2.5), layout="constrained")
+    shown = dict(zip(spec.labels, names, strict=True))
+    found = [shown.get(vector["label"], vector["label"]) for vector in vectors]
+    wide = 2.0 if reads != "image" else 0.95 if widest(found, _SMALL) < 62 else 1.4
+    room = 72 * wide - 6
+    about = [fitted(vector["about"], _SMALL - 1, room, 3) for vector in vectors]
+    found = [fitted(label, _SMALL, room, 2) for label in found]
+    lines = sum(max(text.count("\n") for text in texts) + 1 for texts in (about, found))
+    high = 2 * min(wide, 1.2) + 0.2 + 0.14 * lines
+    figure = Figure(figsize=(len(vectors) * wide, high), layout="constrained")
     rows = figure.subplots(2, len(vectors), squeeze=False)
-    for vector, above, below in zip(vectors, *rows, strict=True):
-        found = reader_class(reads).decode(golden / vector["image"], MAX_PIXELS)
+    for vector, title, label, above, below in zip(vectors, about, found, *rows, strict=True):
+        decoded = reader_class(reads).decode(golden / vector["image"], MAX_PIXELS)
         if reads == "image":
-            above.imshow(found, cmap="gray", vmin=0, vmax=255)
+            above.imshow(decoded, cmap="gray", vmin=0, vmax=255)
         else:
-            above.plot(found.samples if reads == "sound" else found, linewidth=0.5)
-        above.set_title(fill(vector["about"], 12), fontsize=7)
+            above.plot(decoded.samples if reads == "sound" else decoded, linewidth=0.5)
+        above.set_title(title, fontsize=_SMALL - 1)
         tensor = np.array(vector["tensor"], dtype=np.uint8).reshape(spec.input.shape)
         _show(below, tensor, reads)
-        below.set_title(short_name(vector["label"]), fontsize=9, y=-0.4)
+        under = {"transform": below.transAxes, "ha": "center", "va": "top"}
+        below.text(0.5, -0.08, label, fontsize=_SMALL, parse_math=False, **under)
     for axes in rows.flat:
         axes.set_axis_off()
     _save(figure, path)
@@ -142,22 +229,12 @@ def _show(axes: Any, example: NDArray[np.uint8], reads: str) -> None:
         axes.imshow(example, cmap="gray", vmin=0, vmax=255)
 
 
-def short_name(name: str) -> str:
-    """A class name that fits a picture, without the signs that would be taken for formulas."""
-    name = name.replace("$", r"\$")
-    return name if len(name) <= 16 else name[:15] + "…"
-
-
 def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def _save(figure: Any, path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph ", UserWarning)  # class names may be of any script
-        figure.savefig(path, dpi=100, metadata={"Software": None})
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=100, metadata={"Software": None})

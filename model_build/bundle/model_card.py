@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 
 from edge_runtime.bundle.spec import ModelSpec
 from edge_runtime.inputs.formats import PLURALS
@@ -26,8 +27,8 @@ from .figures import (
     draw_readings,
     draw_reliability,
     draw_training,
-    short_name,
 )
+from .fonts import choose_fonts
 
 CARD_NAME = "MODEL_CARD.md"
 
@@ -51,27 +52,25 @@ def write(
     tensors = dataset.tensors_later(dataset.test, trained.input)
     labels = dataset.labels[dataset.test]
     probabilities = softmax(logits(trained.model, tensors))
-    draw_training(folder / "training.png", trained.history, trained.best)
-    draw_confusion(folder / "confusion.png", labels, probabilities.argmax(1), spec.labels)
-    draw_reliability(folder / "reliability.png", probabilities, labels)
-    unsure = np.argsort(probabilities.max(1) - (probabilities.argmax(1) != labels), kind="stable")
-    draw_readings(
-        folder / "hardest.png",
-        dataset.picked(dataset.test[unsure[:24]]) if reads == "image" else tensors[unsure[:24]],
-        [
-            f"{short_name(spec.labels[labels[i]])} as"
-            f" {short_name(spec.labels[probabilities[i].argmax()])}, {probabilities[i].max():.2f}"
-            for i in unsure[:24]
-        ],
-        reads,
-    )
-    draw_golden(folder / "preprocessing.png", folder / "golden", spec)
+    found = probabilities.argmax(1)
+    hardest = np.argsort(probabilities.max(1) - (found != labels), kind="stable")[:24]
+    images = dataset.picked(dataset.test[hardest]) if reads == "image" else tensors[hardest]
+    families, unnamed = choose_fonts(spec.labels)
+    names = [f"no. {i}" if i in unnamed else label for i, label in enumerate(spec.labels)]
+    readings = [(names[labels[i]], names[found[i]], float(probabilities[i].max())) for i in hardest]
+    with rc_context({"font.family": families}):
+        draw_training(folder / "training.png", trained.history, trained.best)
+        draw_confusion(folder / "confusion.png", labels, found, names)
+        draw_reliability(folder / "reliability.png", probabilities, labels)
+        draw_readings(folder / "hardest.png", images, readings, reads)
+        draw_golden(folder / "preprocessing.png", folder / "golden", spec, names)
     history = json.dumps([asdict(epoch) for epoch in trained.history], indent=1)
     (folder / "history.json").write_text(history + "\n", encoding="utf-8")
     error = calibration_error(probabilities, labels)
     classes = class_report(labels, probabilities.argmax(1), spec.labels)
     card = _card(
-        *(trained, dataset, calibration, text, parity, guessing, spec, error, about_data, classes)
+        *(trained, dataset, calibration, text, parity, guessing, spec, error),
+        *(about_data, classes, unnamed),
     )
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
     return classes
@@ -88,6 +87,7 @@ def _card(
     error: float,
     about_data: str,
     classes: Sequence[ClassFigures],
+    unnamed: Sequence[int],
 ) -> str:
     rows = "\n".join(
         f"| `{a.path}` | {a.precision} | {a.bytes:,} | {a.accuracy:.2%} | {a.agreement:.2%}"
@@ -103,6 +103,14 @@ def _card(
     kept = text.kept.format(kept=calibration.kept, **calibration.refused)
     limits = text.limits.format(reads=reads)
     guess = "" if guessing.passed else f"\n**This model is {guessing.line(things)}.**\n"
+    numbers = "; ".join(f"no. {i} is {spec.labels[i]}" for i in unnamed[:20])
+    more = f"; and {len(unnamed) - 20} more, see `labels.txt`" if len(unnamed) > 20 else ""
+    fonts = (
+        "\nThe machine that built this had no font for some labels, so the pictures show their"
+        f" numbers: {numbers}{more}.\n"
+        if unnamed
+        else ""
+    )
     by_class = "\n".join(
         f"| {one.label} | {one.precision:.2%} | {one.recall:.2%} | {one.f1:.2%} | {one.support} |"
         for one in classes
@@ -137,10 +145,10 @@ recall: the share of its {things} that are read as it; F1: the harmonic mean of 
 | class | precision | recall | F1 | {things} |
 | --- | ---: | ---: | ---: | ---: |
 {by_class}
-
+{fonts}
 ![Confusion matrix](confusion.png)
 
-The test {things} that it finds hardest, mistakes first (label as reading, score):
+The test {things} that it finds hardest, mistakes first (label as reading, score; mistakes are red):
 
 ![Hardest test images](hardest.png)
 

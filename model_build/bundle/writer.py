@@ -32,7 +32,7 @@ from ..recipes.recipe import CardText
 from ..training.history import Trained
 from ..verification.guessing import Guessing, beside_guessing
 from ..verification.parity import ParityReport, verify
-from . import data_review, golden, model_card
+from . import golden
 from .staging import staged
 
 
@@ -67,6 +67,8 @@ def write_bundle(
         preprocessing=dataset.preprocessing,
         min_score=calibration.min_score,
     )
+    from . import data_review, model_card  # these load matplotlib
+
     with staged(target, force) as folder:
         artifacts = export_all(trained.model, spec, samples, folder, ort=ort)
         parity = verify(
