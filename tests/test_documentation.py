@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ast
 import importlib
+import io
 import json
 import re
 import shutil
+import statistics
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+
+from edge_runtime.web import server
 
 from .support import documents
 from .support.documents import DOCUMENTS, ROOT, Device, Session
@@ -171,6 +176,69 @@ def test_the_readme_shows_the_artifacts_that_a_build_verifies() -> None:
     artifacts = [(artifact["path"], artifact["precision"]) for artifact in report["artifacts"]]
     shown = re.findall(r"^(\S+) +(fp32|float16|int8) .* ok$", TEXTS["README.md"], re.MULTILINE)
     assert shown == artifacts
+
+
+def numbers(name: str, *pattern: str) -> list[float]:
+    """The numbers that one place of a document names; what stands around them is `pattern`."""
+    number = r"(\d[\d,]*(?:\.\d+)?)"
+    text = " ".join(TEXTS[name].split())
+    (found,) = re.finditer(number.join(re.escape(part) for part in pattern), text)
+    return [float(group.replace(",", "")) for group in found.groups()]
+
+
+def rate(images: str, program: str = "edge-runtime") -> float:
+    """Images a second, as `make bench` measured them."""
+    batch = json.loads((ROOT / "docs/performance.json").read_text("utf-8"))["batches"][images]
+    return float(batch["count"] / statistics.median(batch["seconds"][program]))
+
+
+def test_the_speeds_in_the_texts_are_those_that_were_measured() -> None:
+    told = numbers(
+        *("README.md", "Two cores classify ", " small PNGs, ", " photos of 500x400 or "),
+        " photos of 12 megapixels in a second",
+    )
+    assert told == pytest.approx([rate("small"), rate("photos"), rate("large")], rel=0.02)
+    told = numbers(
+        *("docs/scale.md", "the local engine classifies "),
+        " small PNGs (28x28) a second with one worker and ",
+        *(" with two; of JPEG photos of 500x400 it is ", " and ", ". With"),
+    )
+    workers = ("edge-runtime, 1 worker", "edge-runtime")
+    measured = [rate(images, program) for images in ("small", "photos") for program in workers]
+    assert told == pytest.approx(measured, rel=0.001)
+    seconds = {"seconds": 1, "minutes": 60, "hours": 3600}
+    row = re.compile(r"^\| (\d+) million \| (.+) \| (.+) \|$", re.MULTILINE)
+    rows = row.findall(TEXTS["docs/scale.md"])
+    assert rows
+    for millions, *cells in rows:
+        for cell, images in zip(cells, ("small", "photos"), strict=True):
+            number, unit = cell.split()
+            took = float(millions) * 1e6 / rate(images)
+            assert float(number) * seconds[unit] == pytest.approx(took, rel=0.05), cell
+
+
+def test_the_sizes_of_the_wheel_and_of_the_page_are_as_told(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_page, without = numbers("docs/page.md", "contains it, and has ", " MB instead of ", ".")
+    assert numbers("README.md", "runtime and the digits model, ", " MB together") == [without]
+    assert zipped(device.site) / 1e6 == pytest.approx(without, abs=0.06)
+    package = json.loads((server.PAGE / "package.json").read_text("utf-8"))
+    library = server.PAGE / server.LIBRARY
+    if library.is_dir():
+        assert zipped(library) / 1e6 == pytest.approx(with_page - without, abs=0.1)
+    monkeypatch.setattr(server, "_library", lambda: dict.fromkeys(package["sha256"], b""))
+    files = len(server.page_files(ROOT / "exported/digits"))
+    assert numbers("docs/page.md", "site: ", " files, to be served") == [files]
+
+
+def zipped(folder: Path) -> int:
+    """Bytes of a wheel with the files of that folder."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
+    return len(stream.getvalue())
 
 
 # What follows plants a mistake of each kind, and sees it found.
