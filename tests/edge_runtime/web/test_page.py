@@ -363,16 +363,24 @@ def test_the_page_fits_its_screen_holds_still_and_can_be_read(
     assert_reads(page, "8")
     assert page.evaluate(layout) == before
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    luminance = """name => { const style = getComputedStyle(document.querySelector(name));
-        const of = colour => { const [r, g, b] = colour.match(/[\\d.]+/g).map(v => v / 255)
+    luminance = """([name, property]) => {
+        const colour = getComputedStyle(document.querySelector(name))[property];
+        const [r, g, b] = colour.match(/[\\d.]+/g).map(v => v / 255)
             .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-        return [of(style.color), of(getComputedStyle(document.body).backgroundColor)]; }"""
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b; }"""
+    ground = page.evaluate(luminance, ["body", "backgroundColor"])
+    assert (page.evaluate(luminance, ["body", "color"]) < ground) == (scheme == "light")
     for name in ("#label", "#score", "#bars li", "figcaption", "#choose", "footer"):
-        dark, light = sorted(page.evaluate(luminance, name))
-        assert (light + 0.05) / (dark + 0.05) >= 4.5, name
-    text, ground = page.evaluate(luminance, "body")
-    assert (text < ground) == (scheme == "light")
+        assert contrast(page.evaluate(luminance, [name, "color"]), ground) >= 4.5, name
+    track = page.evaluate(luminance, ["#bars .track", "backgroundColor"])
+    for name in ("#bars li:not(.best)", "#bars .best"):
+        bar = page.evaluate(luminance, [f"{name} .track > span", "backgroundColor"])
+        assert contrast(bar, track) >= 3, name
+
+
+def contrast(one: float, other: float) -> float:
+    """Of two luminances, by WCAG 2."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
 def test_a_bundle_of_another_kind_is_read_too_and_an_unknown_kind_is_said(
