@@ -14,6 +14,7 @@ from PIL import Image
 
 from edge_runtime import Classifier, InputError
 from edge_runtime.deployment.golden import check_golden
+from model_build.bundle.fonts import without_font
 from model_build.errors import BuildError
 from model_build.evaluation import evaluate
 from model_build.recipes.registry import recipe_for
@@ -106,6 +107,10 @@ def test_photos_in_a_folder_per_class_become_a_bundle_that_reads_them(shapes):
         assert [line for line in lines if line.startswith(f"  {start}")], start
         assert start in (bundle / "data_report.txt").read_text("utf-8")
     assert not list(bundle.parent.glob(".*"))
+    without = without_font(Classifier(bundle).labels)  # of this machine: there may be one for 漢
+    assert (without in lines) == (without is not None)
+    card = (bundle / "MODEL_CARD.md").read_text("utf-8")
+    assert ("no. 2 is é 漢" in card) == (without is not None)
 
 
 def test_the_device_gives_the_labels_of_keras_to_photos(shapes):
