@@ -100,6 +100,7 @@ TESTED_BY = {
     "inputs.formats": "preprocessing/test_readers.py",
     "inputs.files": "test_errors.py",
     "inputs.image": "preprocessing/test_image.py",
+    "inputs.pixels": "preprocessing/test_image.py",
     "output.encoding": "cli/test_predict.py",
     "output.parquet": "cli/test_predict.py",
     "output.rows": "cli/test_predict.py",

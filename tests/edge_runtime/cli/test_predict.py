@@ -479,3 +479,18 @@ def test_an_interrupted_run_says_130_and_is_resumed_to_the_same_bytes(
     assert resumed.startswith(partial)
     header, _, rows = run("predict", scans, status=1).stdout.partition(b"\n")
     assert resumed == header + b"\n" + rows * 4
+
+
+def test_the_recommended_minimum_score_is_that_of_the_model(
+    run: Run, bundle: Path, tmp_path: Path
+) -> None:
+    (row,) = rows_of(run("predict", LEAST_SURE).stdout)
+    edit_manifest(bundle, lambda data: data.update(min_score=(1 + float(row["score"])) / 2))
+    options = ("predict", LEAST_SURE, "--model", bundle)
+    assert rows_of(run(*options).stdout) == [row]
+    recommended = (*options, "--min-score", "recommended")
+    unsure = run(*recommended).stdout
+    assert rows_of(unsure) == [row | {"label": "unknown"}]
+    (tmp_path / "rows.csv").write_bytes(unsure)
+    run(*recommended, "-o", "rows.csv", "--resume")
+    assert (tmp_path / "rows.csv").read_bytes() == unsure

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from ...support.helpers import (
     LEAST_SURE,
     TIMEOUT,
     VECTORS,
+    drawn_seven,
     edit_manifest,
     environment,
     flip_byte,
@@ -132,8 +135,6 @@ def test_an_unreadable_image_raises_with_its_status_and_name(classifier: Classif
     with pytest.raises(ImageError, match=r"no/such\.png: no such file") as refused:
         classifier.predict_batch([PATHS[0], "no/such.png"])
     assert refused.value.status == "not_found"
-    with pytest.raises(ImageError, match="float64"):
-        classifier.predict(np.zeros((8, 8)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("option", "value"), [("top_k", 0), ("min_score", 1.5), ("min_score", -1)])
@@ -273,7 +274,118 @@ def test_a_classifier_is_pickled_and_copied_by_its_arguments(
     assert other.predict_batch(PATHS) == made.predict_batch(PATHS)
 
 
-@pytest.mark.parametrize("one", [str(PATHS[0]), PATHS[0], PATHS[0].read_bytes()], ids=type)
+@pytest.mark.parametrize(
+    "one",
+    [str(PATHS[0]), PATHS[0], PATHS[0].read_bytes(), bytearray(1), memoryview(b""), io.BytesIO()],
+    ids=type,
+)
 def test_a_batch_is_not_one_input(classifier: Classifier, one: Any) -> None:
     with pytest.raises(TypeError, match="takes a list of inputs"):
         classifier.predict_batch(one)
+
+
+def test_a_file_in_memory_or_open_is_read_as_its_path(classifier: Classifier) -> None:
+    expected = classifier.predict(PATHS[0])
+    data = PATHS[0].read_bytes()
+    sources: list[Any] = [bytearray(data), memoryview(data), io.BytesIO(data)]
+    for source in sources:
+        assert classifier.predict(source) == expected
+    with open(PATHS[0], "rb") as file:
+        assert classifier.predict(file) == expected
+        with pytest.raises(ImageError, match="no more bytes; seek") as refused:
+            classifier.predict(file)
+    assert refused.value.status == "empty"
+    sources[2].seek(0)
+    together = classifier.predict_batch(sources)
+    assert {reading.label for reading in together} == {expected.label}
+    text: Any = io.StringIO("text")
+    with pytest.raises(TypeError, match="file of text; open it with mode 'rb'"):
+        classifier.predict(text)
+
+
+def test_arrays_of_other_types_are_read_as_their_8_bits(classifier: Classifier) -> None:
+    seven = drawn_seven()
+    expected = classifier.predict(seven)
+    assert expected.label == "7"
+    assert classifier.predict(seven / 255) == expected
+    assert classifier.predict(np.round(seven / 255 * 16), scale=16).label == "7"
+    assert classifier.predict(seven > 127).label == "7"
+    assert classifier.predict(np.dstack([255 - seven] * 3 + [seven])).label == "7"
+    batch = classifier.predict_batch([seven.astype(int)] * 2, scale=255)
+    assert [reading.label for reading in batch] == ["7", "7"]
+    assert np.array_equal(classifier.tensor(seven * 2.0, scale=510), classifier.tensor(seven))
+
+
+@pytest.mark.parametrize(
+    ("source", "scale", "error", "words"),
+    [
+        (np.zeros((8, 8), int), None, TypeError, "int64.*scale="),
+        (np.ones((8, 8)) * 16, None, ValueError, "from 16 to 16, expected 0 to 1; scale="),
+        (np.ones((8, 8)), 0, ValueError, "scale is 0.0, expected a finite number above 0"),
+        (np.ones((8, 8)), float("nan"), ValueError, "scale is nan"),
+        (np.ones((8, 8)), "16", TypeError, "scale is '16', expected a number"),
+        (PATHS[0], 16, ValueError, "scale is for arrays of pixels"),
+        (np.zeros(64, np.uint8), None, ValueError, r"shape \(64,\), expected \(H, W\)"),
+        ([[0, 1], [1, 0]], None, TypeError, "from list; give a path"),
+        (None, None, TypeError, "from NoneType; give a path"),
+    ],
+    ids=str,
+)
+def test_what_is_no_image_is_the_callers_mistake(
+    classifier: Classifier, source: Any, scale: Any, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        classifier.predict(source, scale=scale)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [np.zeros((16, 16, 1), np.uint8), np.zeros((1, 16, 16, 1)), np.zeros((1, 8, 8, 1), np.uint8)],
+    ids=["no batch", "floats", "another size"],
+)
+def test_tensors_of_another_shape_or_type_are_the_callers_mistake(
+    classifier: Classifier, tensors: Any
+) -> None:
+    with pytest.raises(ValueError, match="expected uint8 of"):
+        classifier.probabilities(tensors)
+
+
+def test_one_call_may_ask_for_other_labels_and_another_minimum_score(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    sure = classifier.predict(LEAST_SURE)
+    above = (1 + sure.score) / 2
+    three = classifier.predict(LEAST_SURE, top_k=3)
+    assert three == Classifier(top_k=3).predict(LEAST_SURE)
+    unsure = Prediction("unknown", sure.score, -1, sure.top)
+    assert classifier.predict(LEAST_SURE, min_score=above) == unsure
+    assert classifier.predict_batch([LEAST_SURE], min_score=above, top_k=1) == [unsure]
+    shutil.copyfile(LEAST_SURE, tmp_path / LEAST_SURE.name)
+    for workers in (1, 2):
+        (result,) = classifier.predict_folder(tmp_path, min_score=above, workers=workers)
+        assert result.prediction == unsure
+    assert classifier.predict(LEAST_SURE) == sure
+    for wrong in ({"top_k": 0}, {"min_score": 2}, {"min_score": "high"}, {"top_k": "3"}):
+        asked: Any = wrong
+        with pytest.raises((TypeError, ValueError), match=f"^{next(iter(wrong))} is "):
+            classifier.predict(LEAST_SURE, **asked)
+
+
+def test_the_recommended_minimum_score_is_the_models_own(
+    classifier: Classifier, bundle: Path
+) -> None:
+    sure = classifier.predict(LEAST_SURE)
+    edit_manifest(bundle, lambda data: data.update(min_score=(1 + sure.score) / 2))
+    recommended = Classifier(bundle, min_score="recommended")
+    assert recommended.min_score == recommended.spec.min_score == (1 + sure.score) / 2
+    assert recommended.predict(LEAST_SURE).label == "unknown"
+    assert Classifier(bundle).predict(LEAST_SURE, min_score="recommended").label == "unknown"
+    assert pickle.loads(pickle.dumps(recommended)).predict(LEAST_SURE).label == "unknown"
+    assert recommended.predict(LEAST_SURE, min_score=0) == sure
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (40, 30, 3), (40, 30, 4)])
+def test_a_batch_is_not_one_array(classifier: Classifier, shape: tuple[int, ...]) -> None:
+    with pytest.raises(TypeError, match="takes a list of inputs, not ndarray"):
+        classifier.predict_batch(np.zeros(shape, np.uint8))
+    assert len(classifier.predict_batch(np.zeros((2, 40, 30), np.uint8))) == 2

@@ -19,7 +19,8 @@ from PIL import Image
 from edge_runtime import ImageError
 from edge_runtime.bundle.preprocessing import Crop, Fit, Ink, Preprocessing, Stretch
 from edge_runtime.bundle.spec import InputSpec
-from edge_runtime.inputs.image import decode, image_pixels, read_pixels
+from edge_runtime.inputs.image import decode, image_pixels
+from edge_runtime.inputs.pixels import array_pixels, read_pixels
 from edge_runtime.preprocessing.readers import reader_of
 
 from ...support.helpers import (
@@ -325,20 +326,70 @@ def test_an_error_about_a_path_names_it_and_a_wrong_type_is_a_type_error() -> No
 @pytest.mark.parametrize(
     "pixels",
     [
-        np.zeros((8, 8), np.float32),
-        np.zeros((8, 8), np.bool_),
+        np.zeros((8, 8), np.int64),
+        np.zeros((8, 8), np.complex64),
+        np.full((8, 8), "a"),
         np.zeros(8, np.uint8),
-        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 2), np.uint8),
+        np.zeros((3, 8, 8), np.uint8),
         np.zeros((2, 8, 8, 3), np.uint8),
         np.zeros((0, 8), np.uint8),
     ],
-    ids=["floats", "bools", "one axis", "four channels", "a batch", "no rows"],
+    ids=lambda pixels: f"{pixels.dtype} {pixels.shape}",
 )
 def test_an_array_that_is_no_image_is_refused_with_what_it_is(pixels: Any) -> None:
-    with pytest.raises(ImageError) as refused:
+    error = TypeError if pixels.dtype != np.uint8 else ValueError
+    with pytest.raises(error) as refused:
         prepare(pixels, SQUARE, INK)
-    assert refused.value.status == "not_an_image"
-    assert str(pixels.dtype) in str(refused.value) or str(pixels.shape) in str(refused.value)
+    what = pixels.dtype if pixels.dtype != np.uint8 else pixels.shape
+    assert f"pixels {'are' if error is TypeError else 'have shape'} {what}, " in str(refused.value)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_from_0_to_1_are_read_as_their_8_bits(dtype: Any) -> None:
+    assert np.array_equal(read_pixels((PICTURE / 255).astype(dtype)), PICTURE)
+    colour = np.stack([PICTURE, PICTURE // 2, PICTURE // 3], axis=-1)
+    assert np.array_equal(read_pixels((colour / 255).astype(dtype)), colour)
+
+
+def test_booleans_are_black_and_white() -> None:
+    assert np.array_equal(read_pixels(PICTURE > 99), np.where(PICTURE > 99, 255, 0))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16, np.float32])
+def test_numbers_with_a_scale_are_read_from_0_to_it(dtype: Any) -> None:
+    sixteenths = np.arange(17, dtype=dtype).reshape(1, 17)
+    expected = np.rint(np.arange(17) * 255 / 16)[None]
+    assert np.array_equal(array_pixels(sixteenths, 16), expected)
+    assert np.array_equal(array_pixels(PICTURE.astype(dtype), 255), PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "scale"),
+    [(np.array([[0.0, 16.0]]), None), (np.array([[-0.5, 1.0]]), None), (np.array([[0, 17]]), 16)],
+    ids=["no scale", "below 0", "above the scale"],
+)
+def test_numbers_beyond_their_range_are_refused_with_both(
+    pixels: NDArray[Any], scale: float | None
+) -> None:
+    with pytest.raises(ValueError, match=r"pixels are from .* to .*, expected 0 to (1|16);"):
+        array_pixels(pixels, scale)
+    with pytest.raises(ImageError, match="not finite") as refused:
+        array_pixels(np.where(pixels > 0, np.nan, pixels), scale)
+    assert refused.value.status == "corrupt"
+
+
+def test_rounding_beyond_the_range_is_taken_for_its_end() -> None:
+    assert read_pixels(np.array([[-1e-7, 1 + 1e-7]])).tolist() == [[0, 255]]
+
+
+def test_transparency_of_an_array_is_that_of_an_image() -> None:
+    colours = np.dstack([PICTURE, PICTURE, PICTURE, np.where(PICTURE > 99, 255, 40)])
+    rgba = colours.astype(np.uint8)
+    expected = read_pixels(Image.fromarray(rgba))
+    assert expected.shape == (*PICTURE.shape, 3)
+    assert np.array_equal(read_pixels(rgba), expected)
+    assert np.array_equal(read_pixels(rgba / 255), expected)
 
 
 def ramp(height: int, width: int) -> Pixels:

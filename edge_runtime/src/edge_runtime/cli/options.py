@@ -32,6 +32,23 @@ class RealRange(click.FloatRange):
         return number
 
 
+class MinScore(RealRange):
+    """A probability from 0 to 1, or `recommended`."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert the text of an option, as click asks."""
+        if value == "recommended":
+            return value
+        try:
+            float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number from 0 to 1 nor 'recommended'.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def complete_files(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -73,10 +90,10 @@ top_k_option = click.option(
 min_score_option = click.option(
     "--min-score",
     metavar="S",
-    type=RealRange(0, 1),
+    type=MinScore(),
     default=0.0,
     show_default=True,
-    help="Below this probability the label is 'unknown'.",
+    help="Below this probability the label is 'unknown'; 'recommended' takes the model's own.",
 )
 precision_option = click.option(
     "--precision",

@@ -34,7 +34,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..inference.classifier import Precision
+    from ..inference.classifier import MinScore, Precision
     from ..output.encoding import Encoding
     from ..output.row_format import FileFormat
 
@@ -110,7 +110,7 @@ def predict(
     recursive: bool,
     all_files: bool,
     top_k: int,
-    min_score: float,
+    min_score: MinScore,
     batch_size: int,
     workers: int | None,
     threads: int,
@@ -170,6 +170,8 @@ def predict(
             "threads": threads,
         }
         spec = read_spec(arguments)
+        if min_score == "recommended":
+            arguments["min_score"] = spec.min_score
         reads = spec.preprocessing.reads
         rows_are_shown = output == "-" and sys.stdout is not None and sys.stdout.isatty()
         progress = Progress(reads, spec.labels, quiet=quiet, live=not rows_are_shown)

@@ -23,7 +23,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..inference.classifier import Precision
+    from ..inference.classifier import MinScore, Precision
     from ..output.row_format import FormatName
 
 
@@ -68,7 +68,7 @@ def watch(
     sort_into: Path | None,
     model: str | None,
     top_k: int,
-    min_score: float,
+    min_score: MinScore,
     precision: Precision,
     max_pixels: int | None,
     timeout: float,

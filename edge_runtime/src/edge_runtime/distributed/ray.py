@@ -47,7 +47,7 @@ with interrupts_held():
     from .shards import Classify, classify_anywhere, start_classifying, table, write_shard
 
 if TYPE_CHECKING:
-    from ..inference.classifier import Precision
+    from ..inference.classifier import MinScore, Precision
 
 _OBJECT_STORE_BYTES = 80 << 20  # for paths and counts; images do not pass through it
 _IN_FLIGHT = 2  # shards for each worker
@@ -71,7 +71,7 @@ class Predict:
         *,
         precision: Precision = "fp32",
         top_k: int = 1,
-        min_score: float = 0.0,
+        min_score: MinScore = 0.0,
         threads: int = 1,
         batch_size: int = 64,
         max_pixels: int = MAX_PIXELS,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from ..bundle.integrity import MAX_FILE_BYTES, read_file
 from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model
 from ..bundle.spec import UNKNOWN, ModelSpec
 from ..errors import BundleError, EdgeRuntimeError, InputError, one_line
-from ..system.arguments import seconds, share, whole_number
+from ..system.arguments import positive, seconds, share, whole_number
 from .results import Prediction, Result, Score
 from .session import check_signature, onnxruntime_errors, open_session
 
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from ..preprocessing.base import Reader, Source
 
 Precision = Literal["fp32", "int8"]
+MinScore = float | Literal["recommended"]
 
 LONE_FILE = (
     "{path}: a lone file is run in its own precision, not in {precision}; give the bundle, or the"
     " bundle's {precision} file by itself"
 )
+_NOT_OF_THE_KIND = ("not_an_image", "not_a_sound", "not_a_series", "wrong_shape")
 _BLANK = Prediction(UNKNOWN, 0.0, -1, ())
 
 
@@ -41,7 +44,7 @@ class Classifier:
         *,
         precision: Precision = "fp32",
         top_k: int = 1,
-        min_score: float = 0.0,
+        min_score: MinScore = 0.0,
         threads: int = 1,
     ) -> None:
         """Load a model, after its hash has been checked.
@@ -50,7 +53,8 @@ class Classifier:
             digits model inside this package.
         precision: which of a bundle's ONNX files to run. A lone file has one precision, its own.
         top_k: how many labels `Prediction.top` holds, at least 1.
-        min_score: probability in [0, 1] below which the label is `unknown`.
+        min_score: probability in [0, 1] below which the label is `unknown`; or `"recommended"`,
+            the model's own, which is measured when it is built.
         threads: onnxruntime's threads for one call, at least 1, which is best for small models.
 
         Raises BundleError when the bundle or model cannot be used, TypeError and ValueError for
@@ -59,7 +63,7 @@ class Classifier:
         if precision not in ("fp32", "int8"):
             raise ValueError(f"precision is {precision!r}, expected 'fp32' or 'int8'")
         top_k, threads = whole_number("top_k", top_k), whole_number("threads", threads)
-        min_score = share("min_score", min_score)
+        min_score = _checked(min_score)
         path = BUILT_IN if model is None else Path(model)
         if precision != "fp32" and path.is_file():
             raise ValueError(LONE_FILE.format(path=path, precision=precision))
@@ -86,10 +90,26 @@ class Classifier:
             check_labels(path.parent, self.manifest)
         self.path = path
         self._process = os.getpid()
-        self.top_k = min(top_k, len(self.spec.labels))
-        self.min_score = min_score
+        self._ask(top_k, min_score)
         self._feed, self._shape = self.spec.input.name, self.spec.input.shape
         self._outputs = [self.spec.output]
+
+    def _ask(self, top_k: int, min_score: MinScore) -> None:
+        self.arguments = self.arguments | {"top_k": top_k, "min_score": min_score}
+        self.top_k = min(top_k, len(self.spec.labels))
+        self.min_score = self.spec.min_score if min_score == "recommended" else min_score
+
+    def _asking(self, top_k: int | None, min_score: MinScore | None) -> Self:
+        """This classifier with other values for one call; it shares the session."""
+        if top_k is None and min_score is None:
+            return self
+        asked = self.arguments
+        top_k = asked["top_k"] if top_k is None else whole_number("top_k", top_k)
+        min_score = asked["min_score"] if min_score is None else _checked(min_score)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        other._ask(top_k, min_score)
+        return other
 
     def __repr__(self) -> str:
         labels = self.spec.labels
@@ -117,37 +137,71 @@ class Classifier:
 
         return reader_of(self.spec.input, self.spec.preprocessing)
 
-    def predict(self, source: Source) -> Prediction:
-        """Classify one input.
+    def predict(
+        self,
+        source: Source,
+        *,
+        top_k: int | None = None,
+        min_score: MinScore | None = None,
+        scale: float | None = None,
+    ) -> Prediction:
+        """Classify one input: a path, a file's bytes, a binary file open for reading, or decoded.
 
-        An image: a path, an encoded file's bytes, a Pillow image, or a uint8 array (H, W) or
-        (H, W, 3) with values 0 to 255. A sound: a path, a WAV file's bytes, or an array (T,) of
-        samples at the model's rate, floats from -1 to 1 or integers from the whole range of
-        their type. A series: a path, an NPY file's bytes, or an array (T,) or (T, channels).
+        A decoded image is a Pillow image, or an array (H, W), (H, W, 3), or (H, W, 4) with
+        transparency: uint8 from 0 to 255, floats from 0 to 1, or booleans. A decoded sound is an
+        array (T,) of samples at the model's rate, floats from -1 to 1 or integers from the whole
+        range of their type. A decoded series is an array (T,) or (T, channels).
 
         A uint8 array of the model's own shape (height, width, channels) is taken for what
-        `tensor` returned. Raises InputError when the input cannot be read.
-        """
-        return self.read_tensors(self.tensor(source)[None])[0]
+        `tensor` returned.
 
-    def predict_batch(self, sources: Iterable[Source]) -> list[Prediction]:
+        top_k, min_score: for this call, instead of the classifier's own.
+        scale: of an array of pixels from 0 to `scale`, of any type, the value of full brightness;
+            16 for `sklearn.datasets.load_digits().images`.
+
+        Raises InputError when the input cannot be read, TypeError and ValueError for what is none.
+        """
+        tensor = self.tensor(source, scale=scale)
+        return self._asking(top_k, min_score).read_tensors(tensor[None])[0]
+
+    def predict_batch(
+        self,
+        sources: Iterable[Source],
+        *,
+        top_k: int | None = None,
+        min_score: MinScore | None = None,
+        scale: float | None = None,
+    ) -> list[Prediction]:
         """Classify several inputs in one call of the model; the predictions are in their order.
 
-        Raises InputError for the first that cannot be read, TypeError for one input alone.
+        Each input, and `top_k`, `min_score` and `scale` for all of them, as in `predict`. Raises
+        InputError for the first that cannot be read, TypeError for one input alone.
         """
-        if isinstance(sources, str | bytes | os.PathLike):
+        if self._is_one(sources):
             raise TypeError(
                 f"predict_batch takes a list of inputs, not {type(sources).__name__}; for one input"
                 " there is predict"
             )
-        sources = list(sources)
-        if not sources:
+        asked = self._asking(top_k, min_score)
+        inputs = [self._scaled(source, scale) for source in sources]
+        if not inputs:
             return []
-        if any(map(self._is_tensor, sources)):
-            return self.read_tensors(np.stack([self.tensor(source) for source in sources]))
+        if any(map(self._is_tensor, inputs)):
+            return asked.read_tensors(np.stack([self.tensor(source) for source in inputs]))
         reader = self.reader
-        prepared = [reader.prepare(reader.read(source)) for source in sources]
-        return self.read_tensors(reader.batch(prepared))
+        prepared = []
+        for source in inputs:
+            with _callers_array(source):
+                prepared.append(reader.prepare(reader.read(source)))
+        return asked.read_tensors(reader.batch(prepared))
+
+    def _is_one(self, sources: object) -> bool:
+        """True for what is one input, though Python can go through its parts."""
+        if isinstance(sources, np.ndarray):
+            colour = sources.ndim == 3 and sources.shape[2] in (3, 4)
+            return self.spec.preprocessing.reads == "image" and (sources.ndim == 2 or colour)
+        one = isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike)
+        return one or hasattr(sources, "read")
 
     def predict_folder(
         self,
@@ -157,6 +211,8 @@ class Classifier:
         all_files: bool = False,
         batch_size: int = 64,
         workers: int = 1,
+        top_k: int | None = None,
+        min_score: MinScore | None = None,
         timeout: float | None = None,
     ) -> Iterator[Result]:
         """Stream one Result for each file of a folder that the model reads, in sorted order.
@@ -168,6 +224,7 @@ class Classifier:
         as multiprocessing asks.
 
         batch_size: images in one call of the model, at least 1. workers: processes, at least 1.
+        top_k, min_score: for this folder, instead of the classifier's own.
         timeout: seconds for one file, at least 1, so that one which hangs is given up; by default
             60 where there are processes, else unlimited.
 
@@ -183,17 +240,33 @@ class Classifier:
         from .batch import classify_files
 
         endings = ENDINGS[self.spec.preprocessing.reads]
-        paths = walk([os.fspath(folder)], recursive=recursive, all_files=all_files, endings=endings)
-        return classify_files(self, paths, batch_size=batch_size, workers=workers, timeout=timeout)
+        paths = walk(
+            [os.fsdecode(folder)], recursive=recursive, all_files=all_files, endings=endings
+        )
+        asked = self._asking(top_k, min_score)
+        return classify_files(asked, paths, batch_size=batch_size, workers=workers, timeout=timeout)
 
-    def tensor(self, source: Source) -> NDArray[np.uint8]:
+    def tensor(self, source: Source, *, scale: float | None = None) -> NDArray[np.uint8]:
         """Decode and preprocess one input: its (height, width, channels) uint8 tensor.
 
-        A uint8 array of that very shape is returned as it is. Raises InputError.
+        A uint8 array of that very shape is returned as it is. `source`, `scale` and what is raised
+        are those of `predict`.
         """
+        source = self._scaled(source, scale)
         if self._is_tensor(source):
             return source
-        return self.reader.tensor(source)
+        with _callers_array(source):
+            return self.reader.tensor(source)
+
+    def _scaled(self, source: Source, scale: float | None) -> Source:
+        """The source itself; with a scale the 8-bit pixels of an array."""
+        if scale is None:
+            return source
+        if not isinstance(source, np.ndarray) or self.spec.preprocessing.reads != "image":
+            raise ValueError("scale is for arrays of pixels; leave it out")
+        from ..inputs.pixels import array_pixels
+
+        return array_pixels(source, positive("scale", scale))
 
     def _is_tensor(self, source: Source) -> TypeGuard[NDArray[np.uint8]]:
         return (
@@ -205,9 +278,15 @@ class Classifier:
     def probabilities(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model on (N, height, width, channels) uint8; returns (N, labels) float32.
 
-        Raises BundleError when the model answers with anything but finite numbers, and
-        EdgeRuntimeError in a process that was forked off after the model was loaded.
+        Raises BundleError when the model answers with anything but finite numbers, ValueError for
+        tensors of another shape or type, and EdgeRuntimeError in a process that was forked off
+        after the model was loaded.
         """
+        if tensors.shape[1:] != self._shape or tensors.dtype != np.uint8:
+            raise ValueError(
+                f"tensors are {tensors.dtype} of shape {tensors.shape}, expected uint8 of"
+                f" {('N', *self._shape)}; tensor makes one of an input"
+            )
         if os.getpid() != self._process:
             raise EdgeRuntimeError(
                 f"{self.path}: was loaded by process {self._process} and does not survive its fork"
@@ -253,6 +332,21 @@ class Classifier:
         if scores[0] < self.min_score:
             return Prediction(UNKNOWN, scores[0], -1, top)
         return Prediction(top[0].label, scores[0], indices[0], top)
+
+
+@contextmanager
+def _callers_array(source: Source) -> Iterator[None]:
+    """Raise ValueError where an array is not of the kind that the model reads."""
+    try:
+        yield
+    except InputError as error:
+        if isinstance(source, np.ndarray) and error.status in _NOT_OF_THE_KIND:
+            raise ValueError(str(error)) from None
+        raise
+
+
+def _checked(min_score: MinScore) -> MinScore:
+    return "recommended" if min_score == "recommended" else share("min_score", min_score)
 
 
 def _load(cls: type[Classifier], arguments: dict[str, Any]) -> Classifier:

@@ -59,7 +59,7 @@ def file_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
 def decode_source(
     source: object, decode: Callable[[str | os.PathLike[str] | bytes], T], kind: str, accepted: str
 ) -> T:
-    """Decode a file that a caller gave by path or as its bytes.
+    """Decode a file that a caller gave by path, as its bytes, or open for reading.
 
     kind, accepted: for the message about a source that is neither: "an image", and what may be
         given instead.
@@ -68,6 +68,15 @@ def decode_source(
     """
     if isinstance(source, bytes):
         return decode(source)
+    if isinstance(source, bytearray | memoryview):
+        return decode(bytes(source))
+    if hasattr(source, "read"):
+        data = source.read()
+        if not isinstance(data, bytes):
+            raise TypeError(f"cannot read {kind} from a file of text; open it with mode 'rb'")
+        if not data:
+            raise InputError("empty", "the open file has no more bytes; seek(0) goes to its start")
+        return decode(data)
     if not isinstance(source, str | os.PathLike):
         raise TypeError(f"cannot read {kind} from {type(source).__name__}; give {accepted}")
     try:

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import ImageError, one_line
 from ..system.signals import interrupts_held
-from .files import MAX_PIXELS, decode_source, from_file
+from .files import MAX_PIXELS, from_file
 from .formats import is_heif, refuse_other_kinds
 from .heif import open_heif
 from .png import plain_png
@@ -31,12 +31,11 @@ _START_OF_SCAN = b"\xff\xda"  # in a JPEG's compressed data a ff is never follow
 _MAX_SCANS = 200  # of a progressive JPEG; encoders write about 10
 _DRAFT_SIDE = 200  # px, a JPEG is decoded at a fraction of its size, both sides at least this
 _SMALL = 65536  # bytes, a file up to this is read at once
-_ACCEPTED = "a path, bytes, a Pillow image or a uint8 array"
-# What Pillow's decoders raise on damaged data, besides OSError.
-_DAMAGED = (
+DAMAGED = (
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
     *(AssertionError, AttributeError, ArithmeticError, RuntimeError, Image.DecompressionBombError),
 )
+"""What Pillow's decoders raise on damaged data, and struct.error."""
 
 
 def decode(
@@ -83,7 +82,7 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
         image = _open(stream, max_pixels)
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", one_line(error)) from None
-    except (*_DAMAGED, struct.error) as error:
+    except (*DAMAGED, struct.error) as error:
         raise _damage(error) from None
     with image:
         _refuse_large(image, max_pixels)
@@ -92,7 +91,7 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
             if image.format == "JPEG":
                 image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
             image.load()
-        except (*_DAMAGED, struct.error) as error:
+        except (*DAMAGED, struct.error) as error:
             raise _damage(error) from None
         _refuse_large(image, max_pixels)  # what a HEIC file says may be wrong
         return image_pixels(image)
@@ -158,7 +157,7 @@ def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
     """
     try:
         return _pixels(image)
-    except (*_DAMAGED, struct.error) as error:  # some damage shows only now
+    except (*DAMAGED, struct.error) as error:  # some damage shows only now
         raise ImageError("corrupt", one_line(error)) from None
 
 
@@ -185,7 +184,7 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
     try:
         return ImageOps.exif_transpose(image)
-    except (*_DAMAGED, struct.error):  # damaged EXIF says nothing about the pixels
+    except (*DAMAGED, struct.error):  # damaged EXIF says nothing about the pixels
         return image
 
 
@@ -234,23 +233,6 @@ def _colour_and_alpha(image: Image.Image) -> tuple[NDArray[np.uint16], NDArray[n
     """(H, W, 3) and (H, W, 1), 0 to 255; the product of two and 127 more fit in 16 bits."""
     rgba = np.asarray(image.convert("RGBA")).astype(np.uint16)
     return rgba[..., :3], rgba[..., 3:]
-
-
-def read_pixels(source: object, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Pixels from whatever a caller holds: a path, an encoded file's bytes, or a Pillow image.
-
-    An array is returned as it is. Raises TypeError for anything else, and ImageError; for a path
-    its message names it.
-    """
-    if isinstance(source, np.ndarray):
-        return source
-    if isinstance(source, Image.Image):
-        try:
-            source.load()
-        except (*_DAMAGED, struct.error) as error:
-            raise ImageError("corrupt", one_line(error)) from None
-        return image_pixels(source)
-    return decode_source(source, lambda file: decode(file, max_pixels), "an image", _ACCEPTED)
 
 
 def ignore_decoder_warnings() -> None:

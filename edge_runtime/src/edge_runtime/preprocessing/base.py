@@ -14,19 +14,26 @@ from ..bundle.preprocessing import Preprocessing
 from ..bundle.spec import InputSpec
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from PIL import Image
 
     from ..inputs.wav import Sound
 
-Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | Sound | NDArray[Any]"
-"""What a caller may hold: a path, a file's bytes, or decoded data that fits the model."""
+Source: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | Sound"
+    " | NDArray[Any]"
+)
+"""What a caller may hold: a path, a file's bytes, an open file, or decoded data that fits the
+model."""
 
 
 class Reader(ABC):
     """Reads inputs of one kind and makes the input tensors of one model of them.
 
     For many inputs: `decode` (files) or `read` (anything), then `prepare` each, then `batch`. For
-    one: `tensor`. Threads may share it. All methods raise InputError with its status.
+    one: `tensor`. Threads may share it. All methods raise InputError with its status; `read` and
+    `tensor` raise TypeError and ValueError for a source that is no input at all.
     """
 
     def __init__(self, spec: InputSpec, preprocessing: Preprocessing) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from ..bundle.preprocessing import Crop, Fit, Ink, Preprocessing
 from ..bundle.spec import InputSpec
 from ..errors import ImageError
-from ..inputs import image
+from ..inputs import image, pixels
 from .base import Reader, Source
 from .ink.clean import SMALL_SIDE
 from .ink.crop import fit_ink
@@ -31,10 +31,10 @@ class Small(NamedTuple):
 
 
 class ImageReader(Reader):
-    """Reads images: files, Pillow images, or uint8 pixels (H, W) or (H, W, 3)."""
+    """Reads images: files, Pillow images, or arrays of pixels."""
 
     decode = staticmethod(image.decode)
-    read = staticmethod(image.read_pixels)
+    read = staticmethod(pixels.read_pixels)
 
     def __init__(self, spec: InputSpec, preprocessing: Preprocessing) -> None:
         super().__init__(spec, preprocessing)

@@ -14,7 +14,7 @@ from ..inputs import npy
 from ..inputs.files import decode_source
 from .base import Reader, Source
 
-_ACCEPTED = "a path, bytes, or an array (T,) or (T, channels)"
+_ACCEPTED = "a path, bytes, an open file or an array (T,) or (T, channels)"
 
 
 class SeriesReader(Reader):

@@ -16,7 +16,7 @@ from ..inputs.wav import Sound, unit_scaled
 from .base import Reader, Source
 from .log_mel import clip, log_mel
 
-_ACCEPTED = "a path, bytes, or an array (T,) of samples at the model's rate"
+_ACCEPTED = "a path, bytes, an open file or an array (T,) of samples at the model's rate"
 
 
 class SoundReader(Reader):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -38,12 +39,24 @@ def seconds(name: str, value: Any) -> float:
 
 def share(name: str, value: Any) -> float:
     """The value as a float from 0 to 1. Raises TypeError, and ValueError, also for NaN."""
-    try:
-        if isinstance(value, str | bool):
-            raise TypeError
-        number = float(value)
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}, expected a number from 0 to 1") from None
+    number = _number(name, value, "a number from 0 to 1")
     if not 0 <= number <= 1:
         raise ValueError(f"{name} is {number}, expected 0 to 1")
     return number
+
+
+def positive(name: str, value: Any) -> float:
+    """The value as a finite float above 0. Raises TypeError, and ValueError, also for NaN."""
+    number = _number(name, value, "a number above 0")
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} is {number}, expected a finite number above 0")
+    return number
+
+
+def _number(name: str, value: Any, expected: str) -> float:
+    try:
+        if isinstance(value, str | bool):
+            raise TypeError
+        return float(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, expected {expected}") from None
