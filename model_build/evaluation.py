@@ -17,7 +17,7 @@ from edge_runtime.inputs.formats import PLURALS
 from .arguments import check_seed, check_training
 from .errors import BuildError
 from .quiet import load_tensorflow
-from .recipes.registry import BUILT_IN
+from .recipes.registry import BUILT_IN, check_data
 
 if TYPE_CHECKING:
     from .recipes.digits.cross_validation import CrossValidation
@@ -121,24 +121,26 @@ def evaluate(
         )
     check_training(epochs=epochs)
     check_seed(seed, seed + seeds - 1)
+    check_data(data)
+    if data not in BUILT_IN:
+        classifier = Classifier(model)
+        load_tensorflow(say)
+        return evaluate_bundle(Path(data), classifier)
     load_tensorflow(say)
     from .recipes.digits.cross_validation import cross_validate
     from .recipes.digits.recipe import DigitsRecipe
 
-    if data in BUILT_IN:
-        return cross_validate(DigitsRecipe(), folds, seeds, seed, epochs, say)
-    return evaluate_bundle(Path(data), model)
+    return cross_validate(DigitsRecipe(), folds, seeds, seed, epochs, say)
 
 
-def evaluate_bundle(path: Path, bundle: str | Path | None) -> Evaluation:
-    """Read the examples at `path` with a bundle (None: the digits inside edge-runtime).
+def evaluate_bundle(path: Path, classifier: Classifier) -> Evaluation:
+    """Read the examples at `path` with a bundle.
 
     Data with a test part of its own gives only that part. Raises BuildError when it is not what
     the bundle reads, or none of it is of a class with the name of a label.
     """
     from .data.sources.detect import open_source
 
-    classifier = Classifier(bundle)
     source = open_source(path)
     reads = classifier.spec.preprocessing.reads
     if source.reads != reads:

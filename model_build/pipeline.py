@@ -17,6 +17,7 @@ from .arguments import check_name, check_output, check_seed, check_training, che
 from .bundle.staging import refuse_existing
 from .errors import BuildError
 from .quiet import load_tensorflow
+from .recipes.registry import check_data
 
 if TYPE_CHECKING:
     import keras
@@ -99,6 +100,7 @@ def build(
     check_output(Path(output))
     check_training(architecture, epochs, batch_size, learning_rate)
     check_seed(seed)
+    check_data(data, options=(size, channels, augment) != (None, None, None))
     target = Path(output) / name
     refuse_existing(target, force)
     if tensorboard is not None and find_spec("tensorboard") is None:
@@ -200,6 +202,8 @@ def verify(
     other classes, or of another kind, than the bundle was trained on. What failed stands in
     the report's `failures`.
     """
+    manifest = Manifest.load(Path(bundle))
+    check_data(data)
     load_tensorflow(say)
     from edge_runtime.inputs.image import ignore_decoder_warnings
 
@@ -208,7 +212,6 @@ def verify(
     from .recipes.registry import BUILT_IN, recipe_for
     from .training.workspace import Workspace
 
-    manifest = Manifest.load(Path(bundle))
     group_by = manifest.training.get("group_by") if data not in BUILT_IN else None
     ignore_decoder_warnings()
     with Workspace.temporary() as workspace:

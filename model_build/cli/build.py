@@ -16,7 +16,17 @@ from .options import data_option, seed_option
 from .progress import Progress
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  model-build build
+  model-build build --data photos/ --seed 5
+
+\b
+Exit status: 0 the bundle is written, 2 usage, or data that cannot be used,
+4 an export differs or the model is no better than guessing, 130 interrupted.
+"""
+)
 @data_option
 @click.option("--name", metavar="NAME", help="The bundle's name. Default: that of the data.")
 @click.option(
@@ -83,8 +93,8 @@ def build(channels: str | None, **options: Any) -> None:
     """Train, export, verify, and write OUTPUT/NAME.
 
     When an export does not give the trained model's answers, or the model is no
-    better than guessing (without --force), the exit status is 4 and nothing is
-    written; an existing bundle stays as it is.
+    better than guessing (without --force), nothing is written; an existing bundle
+    stays as it is.
     """
     progress = Progress()
     with (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli.options import complete_files
+from edge_runtime.cli.options import check_new, complete_files
 
 from .. import evaluation
 from .exits import errors_as_exits
@@ -15,7 +15,17 @@ from .options import data_option, seed_option
 from .progress import Progress
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  model-build evaluate --folds 10
+  model-build evaluate --data labelled/ --model exported/photos
+
+\b
+Exit status: 0 measured, 2 usage, or data that cannot be used, 3 the bundle is
+bad, 130 interrupted.
+"""
+)
 @data_option
 @click.option(
     "--model",
@@ -42,7 +52,13 @@ from .progress import Progress
 )
 @click.option("--epochs", metavar="N", type=int, help="Default: those of the build.")
 @seed_option
-@click.option("--json", "json_path", metavar="FILE", help="Write the figures there too.")
+@click.option(
+    "--json",
+    "json_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the figures there too.",
+)
 def evaluate(
     data: str,
     bundle: str | None,
@@ -50,9 +66,9 @@ def evaluate(
     seeds: int,
     epochs: int | None,
     seed: int,
-    json_path: str | None,
+    json_path: Path | None,
 ) -> None:
-    """Measure: cross-validation of the recipe, or a bundle on data of your own.
+    """Cross-validate the recipe, or measure a bundle on your data.
 
     With --data digits, trains on K-1 parts and tests on the other, in turn,
     with shuffled and with unshuffled parts (the digits are in the order of their
@@ -60,6 +76,8 @@ def evaluate(
     sounds or series there are read by the bundle and compared with their labels;
     of data with a test part of its own only that is read.
     """
+    if json_path:
+        check_new(json_path)
     progress = Progress()
     with errors_as_exits(), progress:
         figures = evaluation.evaluate(
@@ -74,4 +92,4 @@ def evaluate(
         click.echo(figures.table())
         if json_path:
             text = json.dumps(figures.to_json(), indent=2, ensure_ascii=False) + "\n"
-            Path(json_path).write_text(text, encoding="utf-8")
+            json_path.write_text(text, encoding="utf-8")

@@ -20,6 +20,9 @@ def main() -> None:
     """Train a small image classifier, export it, and prove every export equal.
 
     \b
+    Example: model-build build --data photos/
+
+    \b
     Exit status: 0 done, 2 usage, 3 the bundle is bad, 4 a gate failed,
     130 interrupted.
     """

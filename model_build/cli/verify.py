@@ -15,7 +15,16 @@ from .options import data_option
 from .progress import Progress
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Example:
+  model-build verify exported/photos --data photos/
+
+\b
+Exit status: 0 all artifacts agree, 2 usage, or data of other classes than the
+bundle's, 3 the bundle is bad, 4 an artifact differs, 130 interrupted.
+"""
+)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @data_option
 @json_option

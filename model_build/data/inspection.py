@@ -309,7 +309,7 @@ def _balance(source: Source, kept: NDArray[np.int64]) -> Iterator[Finding]:
     counts = _trained(source, kept)
     if len(counts) < 2:
         only = f"one class, {next(iter(counts))!r}" if counts else "no class"
-        raise BuildError(f"{only} that can be used; a classifier needs at least 2")
+        raise BuildError(f"{only}; a classifier needs at least 2 that can be used")
     needed = parts_to_make(source)
     for label, count in sorted(counts.items()):
         if count < needed:

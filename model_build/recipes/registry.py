@@ -15,11 +15,23 @@ BUILT_IN = ("digits",)
 """Data sets that are known by name."""
 
 
-def recipe_for(data: str, options: DataOptions | None = None) -> Recipe:
-    """The recipe of a built-in data set, or of the data at a path.
+def check_data(data: str, *, options: bool = False) -> None:
+    """Raise BuildError for data that is neither known nor there; loads nothing heavy.
 
-    Raises BuildError for options that a built-in data set does not take.
+    options: any DataOptions are given, which a built-in data set does not take.
     """
+    if data not in BUILT_IN:
+        from ..data.sources.detect import check_there
+
+        check_there(Path(data))
+    elif options:
+        raise BuildError(
+            f"--size, --channels, --augment and --group-by are for data other than the {data}"
+        )
+
+
+def recipe_for(data: str, options: DataOptions | None = None) -> Recipe:
+    """The recipe of a built-in data set, or of the data at a path. Raises BuildError."""
     # Recipes load Keras; what is built in is known without.
     from .digits.recipe import DigitsRecipe
     from .generic.recipe import DataOptions, GenericRecipe
@@ -27,8 +39,5 @@ def recipe_for(data: str, options: DataOptions | None = None) -> Recipe:
     options = options or DataOptions()
     if data not in BUILT_IN:
         return GenericRecipe(Path(data), options)
-    if options != DataOptions():
-        raise BuildError(
-            f"--size, --channels, --augment and --group-by are for data other than the {data}"
-        )
+    check_data(data, options=options != DataOptions())
     return DigitsRecipe()

@@ -150,7 +150,7 @@ CASES = [
 def test_each_error_is_one_line_and_the_status_of_the_contract(
     run: Run, tmp_path: Path, bundle: Path, arrange: Arrange, status: int
 ) -> None:
-    done = run(*arrange(tmp_path, bundle), status=status, input=b"absent\0file\n")
+    done = run(*arrange(tmp_path, bundle), status=status, input=b"absent file\n")
     (line,) = done.stderr.decode("utf-8").splitlines()
     assert line.isprintable(), ascii(line)
     assert len(line) > 25, "says what happened"

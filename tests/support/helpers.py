@@ -50,6 +50,17 @@ def copy_bundle(target: Path) -> Path:
     return shutil.copytree(BUILT_IN, target, symlinks=False)
 
 
+def snapshot(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Every path below, with what changes when it is written, replaced or made anew."""
+    found: dict[str, tuple[int, ...]] = {}
+    for path in sorted(folder.rglob("*")):
+        stat = path.lstat()
+        found[str(path)] = (stat.st_mode, stat.st_ino)
+        if not path.is_dir():
+            found[str(path)] += (stat.st_size, stat.st_mtime_ns)
+    return found
+
+
 def edit_manifest(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path = bundle / "manifest.json"
     data = json.loads(path.read_text("utf-8"))

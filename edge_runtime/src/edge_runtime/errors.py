@@ -13,6 +13,10 @@ class OutputError(EdgeRuntimeError):
     """An output that cannot be written, or that cannot be gone on with."""
 
 
+class MissingExtraError(EdgeRuntimeError):
+    """An optional library that is not installed; the message says how to install it."""
+
+
 class InputError(EdgeRuntimeError):
     """One input that cannot be read.
 

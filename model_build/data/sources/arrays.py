@@ -138,7 +138,7 @@ def _role(name: str) -> tuple[str, Part] | None:
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, zipfile.BadZipFile, EOFError, KeyError, zlib.error) as error:
         raise BuildError(f"{path}: cannot be read ({' '.join(str(error).split())})") from None

@@ -14,14 +14,19 @@ _KNOWN = (
 )
 
 
-def open_source(path: Path) -> Source:
-    """Recognise `path` and list what is in it. Raises BuildError."""
-    from . import arrays, folders, tables
-
+def check_there(path: Path) -> None:
+    """Raise BuildError for a path at which there is nothing."""
     if not path.exists():
         raise BuildError(
             f"--data {path}: not known and not there; give digits, or the path of {_KNOWN}"
         )
+
+
+def open_source(path: Path) -> Source:
+    """Recognise `path` and list what is in it. Raises BuildError."""
+    from . import arrays, folders, tables
+
+    check_there(path)
     openers: tuple[Callable[[Path], Source | None], ...] = (
         arrays.idx_source,
         arrays.numpy_source,

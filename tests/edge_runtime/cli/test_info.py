@@ -23,3 +23,11 @@ def test_info_as_json_is_the_manifest_and_where_it_is(run: Run, bundle: Path) ->
     del manifest["manifest_sha256"]
     assert json.loads(run("info", bundle, "--json").stdout) == {"bundle": str(bundle)} | manifest
     assert run("info", "absent", "--json", status=3).stdout == b""
+
+
+def test_info_describes_a_lone_file_as_far_as_it_tells(run: Run, bundle: Path) -> None:
+    whole = run("info", bundle).stdout.decode().splitlines()
+    lone = run("info", bundle / "model.onnx").stdout.decode().splitlines()
+    assert lone[1:6] == whole[1:6]
+    assert str(bundle / "model.onnx") in lone[0]
+    assert lone[6:] == ["a lone file; what was measured stands in its bundle"]

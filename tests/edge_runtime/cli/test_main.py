@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -157,6 +158,21 @@ print(*sys.modules, file=sys.stderr)
     )
     loaded = {name.removeprefix("edge_runtime.cli.") for name in done.stderr.split()}
     assert loaded & COMMANDS == {"info"}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_help_of_a_command_has_an_example_and_its_exit_statuses(run: Run, command: str) -> None:
+    text = run(command, "--help").stdout.decode()
+    assert re.search(rf"^  Examples?:\n    edge-runtime {command} ", text, re.MULTILINE)
+    assert re.search(r"^  Exit status: 0 .*2 usage", text, re.MULTILINE | re.DOTALL)
+    assert "default: (" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_the_help_says_of_a_command_is_not_cut(run: Run) -> None:
+    text = run("--help").stdout.decode()
+    assert "..." not in text.replace("[ARGS]...", "")
+    assert "Example: edge-runtime predict " in text
 
 
 @pytest.mark.skipif(

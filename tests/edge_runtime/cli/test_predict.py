@@ -494,3 +494,20 @@ def test_the_recommended_minimum_score_is_that_of_the_model(
     (tmp_path / "rows.csv").write_bytes(unsure)
     run(*recommended, "-o", "rows.csv", "--resume")
     assert (tmp_path / "rows.csv").read_bytes() == unsure
+
+
+@pytest.mark.parametrize("data", [b"a.png\0b.png\0", (GOLDEN / "0.png").read_bytes()])
+def test_standard_input_that_holds_no_lines_is_refused(
+    run: Run, tmp_path: Path, data: bytes
+) -> None:
+    for output in ([], ["-o", "rows.csv"]):
+        done = run("predict", "-", *output, input=data, status=2)
+        assert b"standard input holds NUL bytes" in done.stderr
+        assert done.stdout == b""
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_a_file_that_is_too_large_names_the_option(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "huge.png").write_bytes(png_claiming(9000, 9000))
+    (row,) = rows_of(run("predict", "huge.png", status=1).stdout)
+    assert row["error"] == "9000x9000 is more than 64000000 pixels; --max-pixels allows more"

@@ -116,7 +116,7 @@ def test_memory_is_the_highest_that_was_held() -> None:
         (["--images", "absent"], 2, "'absent' does not exist"),
         (["--json", "absent/bench.json"], 2, "there is no folder absent"),
         (["--images", "empty", "--json", "bench.json"], 1, "empty: holds no image that can be"),
-        (["empty"], 3, "manifest.json: cannot be read"),
+        (["empty"], 3, "empty: holds no manifest.json; give a bundle"),
     ],
     ids=["no folder", "nowhere to write", "no image", "no bundle"],
 )
@@ -136,3 +136,15 @@ def test_an_altered_or_absent_model_is_status_three(run: Run, bundle: Path) -> N
     for name in ("model.onnx", "model.int8.onnx"):
         (bundle / name).unlink()
     assert b"has no ONNX file" in run("bench", bundle, status=3).stderr
+
+
+def test_a_lone_file_is_measured_with_images_of_ones_own(bundle: Path) -> None:
+    whole = bench(bundle, seconds=MOMENT)
+    lone = bench(bundle / "model.onnx", bundle / "golden", seconds=MOMENT)
+    assert (lone.name, lone.version) == (whole.name, whole.version)
+    path, sha256 = whole.models["fp32"]["path"], whole.models["fp32"]["sha256"]
+    assert lone.models == {"lone file": {"path": path, "sha256": sha256}}
+    assert {step.precision for step in lone.steps} == {None, "lone file"}
+    assert {batch.precision for batch in lone.batches} == {"lone file"}
+    assert lone.images_read == len(VECTORS)
+    assert "together, lone file" in lone.table()

@@ -84,3 +84,12 @@ def test_links_in_a_loop_end_the_walk_and_links_to_files_are_taken(
     taken, over = walked(tmp_path, all_files=all_files)
     assert taken == ["a/x.png", "link.png", "nowhere.png", "self.png"]
     assert over == ["a/up", "a/up.png", "pipe.png"]
+
+
+def test_a_folder_without_a_file_to_take_is_told(tmp_path: Path) -> None:
+    tree(tmp_path, "full/a.png", "other/notes.txt", "inner/empty/.keep", "inner/b.png")
+    (tmp_path / "none").mkdir()
+    paths = [str(tmp_path / name) for name in ("full", "other", "none", "inner", "gone.png")]
+    empty: list[str] = []
+    assert len(list(walk(paths, empty=empty.append))) == 3
+    assert empty == paths[1:3]

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -199,3 +200,17 @@ def test_bash_completes_commands_and_every_command_says_the_version():
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     assert done.stdout.split() == ["plain,verify"]
     assert run("verify", "--version").stdout == run("--version").stdout
+
+
+@pytest.mark.parametrize("command", ["build", "evaluate", "sign", "verify"])
+def test_the_help_of_a_command_has_an_example_and_its_exit_statuses(command):
+    text = CliRunner().invoke(main, [command, "--help"], prog_name="model-build").output
+    assert re.search(rf"^  Examples?:\n    model-build {command} ?", text, re.MULTILINE)
+    assert re.search(r"^  Exit status: 0 .*2 usage", text, re.MULTILINE | re.DOTALL)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_the_help_says_of_a_command_is_not_cut():
+    text = CliRunner().invoke(main, ["--help"], prog_name="model-build").output
+    assert "..." not in text.replace("[ARGS]...", "")
+    assert "Example: model-build build " in text

@@ -100,7 +100,7 @@ def all_gone(folder):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (one_class, "one class, 'circle' that can be used; a classifier needs at least 2"),
+        (one_class, "one class, 'circle'; a classifier needs at least 2 that can be used"),
         (two_each, "class 'circle' has 2 images that can be used, at least 3 are needed"),
         (
             all_torn,

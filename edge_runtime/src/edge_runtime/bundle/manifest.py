@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import BundleError
 from .integrity import MAX_FILE_BYTES, check_seal, read_file, sealed
 from .json_fields import ANY, integer, is_plain_path, kind_of, number, typed
-from .onnx_weights import metadata_of
+from .onnx_weights import metadata_of, not_onnx
 from .spec import ModelSpec
 
 MANIFEST_NAME = "manifest.json"
@@ -114,8 +114,8 @@ class Manifest:
     @classmethod
     def load(cls, bundle: str | os.PathLike[str]) -> Manifest:
         """Read `manifest.json` of the bundle folder. Raises BundleError."""
-        path = Path(bundle) / MANIFEST_NAME
-        return cls.loads(read_file(path, MAX_MANIFEST_BYTES), str(path))
+        folder = Path(bundle)
+        return cls.loads(manifest_bytes(folder), str(folder / MANIFEST_NAME))
 
 
 def read_model(bundle: Path, precision: str) -> tuple[Manifest, Path, bytes]:
@@ -126,17 +126,42 @@ def read_model(bundle: Path, precision: str) -> tuple[Manifest, Path, bytes]:
     manifest = Manifest.load(bundle)
     file = manifest.find("onnx", precision)
     if file is None:
-        raise BundleError(f"{bundle}: the bundle has no {precision} ONNX file")
+        others = ", ".join(
+            f.precision for f in manifest.files if f.format == "onnx" and f.precision
+        )
+        instead = f", but {others}; give --precision {others}" if others else ""
+        raise BundleError(f"{bundle}: the bundle has no {precision} ONNX file{instead}")
     return manifest, bundle / file.path, read_verified(bundle, file)
 
 
 def read_lone_spec(path: Path) -> ModelSpec:
     """Read what a lone ONNX file says of itself, without onnxruntime. Raises BundleError."""
+    data = read_file(path, MAX_FILE_BYTES)
     try:
-        metadata = metadata_of(read_file(path, MAX_FILE_BYTES))
+        metadata = metadata_of(data)
     except ValueError as error:
-        raise BundleError(f"{path}: is no ONNX file ({error})") from None
+        raise not_onnx(data, path, error) from None
     return ModelSpec.from_metadata(metadata, str(path))
+
+
+def manifest_bytes(bundle: Path) -> bytes:
+    """The bytes of a bundle's manifest. Raises BundleError, also for what is no bundle."""
+    path = bundle / MANIFEST_NAME
+    try:
+        return read_file(path, MAX_MANIFEST_BYTES)
+    except BundleError:
+        if os.path.lexists(path):
+            raise
+        raise BundleError(f"{bundle}: {_no_bundle(bundle)}") from None
+
+
+def _no_bundle(folder: Path) -> str:
+    """Say what a path is that holds no manifest, and what to give."""
+    if folder.is_dir():
+        return f"holds no {MANIFEST_NAME}; give a bundle, a folder that model-build has written"
+    if folder.exists():
+        return "is a file, this needs a bundle; give the folder that model-build has written"
+    return "no such folder; give a bundle, a folder that model-build has written"
 
 
 def read_verified(bundle: Path, file: BundleFile) -> bytes:

@@ -7,6 +7,9 @@ nobody has checked. The file is a protocol buffer; this walks every message that
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import BundleError
 
 # Message -> field number -> the message in that field, from onnx.proto.
 _FIELDS = {
@@ -26,7 +29,17 @@ _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # fields of Tensor
 _METADATA = 14  # field of Model: entries of a key (1) and a value (2)
 _DEEPEST = 100  # messages inside messages, as protocol buffers themselves are limited
 
+_OTHERS = {b"TFL3": "a TFLite model", b"ORTM": "an ORT model"}  # by the bytes from the fifth on
+
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
+
+
+def not_onnx(data: bytes, path: Path, reason: ValueError) -> BundleError:
+    """The error for a file that is no ONNX file; it says what else it is, where that is known."""
+    for start, kind in _OTHERS.items():
+        if data[4:].startswith(start):
+            return BundleError(f"{path}: is {kind}; give a bundle, or its model.onnx")
+    return BundleError(f"{path}: is no ONNX file ({reason}); give a bundle, or its model.onnx")
 
 
 def external_data(model: bytes) -> bool:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import BundleError, EdgeRuntimeError
+from ..errors import BundleError, MissingExtraError
 from .integrity import read_file
-from .manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, SIGNATURE_NAME, Manifest
+from .manifest import MANIFEST_NAME, SIGNATURE_NAME, Manifest, manifest_bytes
 
 _MAX_KEY_BYTES = 1 << 16
 
@@ -19,7 +20,7 @@ _MAX_KEY_BYTES = 1 << 16
 def sign(bundle: Path, private_key: Path) -> Path:
     """Write `manifest.sig` with an Ed25519 private key in PEM; returns its path.
 
-    Raises BundleError for a bad bundle or key, EdgeRuntimeError without the extra.
+    Raises BundleError for a bad bundle or key, MissingExtraError without the extra.
     """
     serialization, ed25519, _ = _library()
     Manifest.load(bundle)
@@ -34,14 +35,14 @@ def sign(bundle: Path, private_key: Path) -> Path:
             " openssl genpkey -algorithm ed25519"
         )
     target = bundle / SIGNATURE_NAME
-    target.write_bytes(key.sign(read_file(bundle / MANIFEST_NAME, MAX_MANIFEST_BYTES)))
+    target.write_bytes(key.sign(manifest_bytes(bundle)))
     return target
 
 
 def verify(bundle: Path, public_key: Path) -> None:
     """Check `manifest.sig` with an Ed25519 public key in PEM.
 
-    Raises BundleError when the bundle was not signed with that key, EdgeRuntimeError without
+    Raises BundleError when the bundle was not signed with that key, MissingExtraError without
     the extra.
     """
     serialization, ed25519, invalid = _library()
@@ -55,9 +56,12 @@ def verify(bundle: Path, public_key: Path) -> None:
             f"{public_key}: is no Ed25519 public key in PEM; make it of the private one with"
             " openssl pkey -in PRIVATE.pem -pubout"
         )
+    signed = manifest_bytes(bundle)
+    if not os.path.lexists(bundle / SIGNATURE_NAME):
+        raise BundleError(f"{bundle}: is not signed, it holds no {SIGNATURE_NAME}")
     signature = read_file(bundle / SIGNATURE_NAME, _MAX_KEY_BYTES)
     try:
-        key.verify(signature, read_file(bundle / MANIFEST_NAME, MAX_MANIFEST_BYTES))
+        key.verify(signature, signed)
     except invalid:
         raise BundleError(
             f"{bundle / SIGNATURE_NAME}: is not the signature of {MANIFEST_NAME} by the key"
@@ -71,7 +75,7 @@ def _library() -> tuple[Any, Any, Any]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:
-        raise EdgeRuntimeError(
+        raise MissingExtraError(
             "signatures need the cryptography package: pip install 'edge-runtime[sign]'"
         ) from None
     return serialization, ed25519, InvalidSignature

@@ -16,15 +16,25 @@ if TYPE_CHECKING:
     from ..deployment.golden import GoldenResult
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Example:
+  edge-runtime check exported/photos --key public.pem
+
+\b
+Exit status: 0 all passed, 2 usage, 3 the bundle is bad or is read
+differently on this device, 130 interrupted.
+"""
+)
 @bundle_argument
 @key_option
 @json_option
 def check(bundle: Path | None, key: Path | None, as_json: bool) -> None:
-    """Check a bundle on this device: every hash, then the golden vectors.
+    """Check a bundle on this device: hashes, then golden vectors.
 
-    The golden vectors are encoded images, sounds or series with the tensors that
-    they must become and the probabilities that the model must give.
+    The hash of every file is compared with the manifest's. The golden vectors are
+    encoded images, sounds or series with the tensors that they must become and the
+    probabilities that the model must give.
     """
     with errors_as_exits():
         from ..bundle.manifest import BUILT_IN

@@ -10,7 +10,17 @@ from .exits import errors_as_exits, interruptible, printable
 from .options import bundle_argument
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  edge-runtime demo exported/photos
+  edge-runtime demo exported/photos --export page/
+
+\b
+Exit status: 0 the page is exported, 2 usage, or onnxruntime-web is missing,
+3 the bundle is bad, 130 ended by Ctrl-C.
+"""
+)
 @bundle_argument
 @click.option(
     "--port",
@@ -28,7 +38,7 @@ from .options import bundle_argument
     help="Write the page's files there instead, to be served by any web server.",
 )
 def demo(bundle: Path | None, port: int, folder: Path | None) -> None:
-    """Serve a page where images are drawn or dropped, and read in the browser.
+    """Serve a page that reads drawn and dropped images.
 
     The page is served to this machine only, on 127.0.0.1, until Ctrl-C. Its
     address is printed. The browser does all the work, by onnxruntime-web.

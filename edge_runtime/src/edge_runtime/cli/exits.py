@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from ..errors import BundleError, EdgeRuntimeError, OutputError, one_line
+from ..errors import BundleError, EdgeRuntimeError, MissingExtraError, OutputError, one_line
 
 EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
@@ -27,6 +27,8 @@ EXIT_STATUSES: Mapping[type[Exception], int] = MappingProxyType(
     {
         BundleError: EXIT_BAD_BUNDLE,
         OutputError: EXIT_USAGE,
+        MissingExtraError: EXIT_USAGE,
+        ModuleNotFoundError: EXIT_USAGE,
         EdgeRuntimeError: EXIT_SOME_FAILED,
         OSError: EXIT_SOME_FAILED,
     }
@@ -69,6 +71,8 @@ def errors_as_exits(
         if isinstance(error, OSError):
             _discard_stdout()
             message = _os_message(error)
+        if isinstance(error, ModuleNotFoundError):
+            message = f"{error.name} is not installed; pip install {program} brings it"
         stop(status, message, program)
 
 

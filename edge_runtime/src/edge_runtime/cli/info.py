@@ -7,22 +7,34 @@ from pathlib import Path
 import click
 
 from .exits import errors_as_exits
-from .options import bundle_argument, echo_json, json_option
+from .options import bundle_argument, echo_json, json_option, read_spec
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Example:
+  edge-runtime info exported/photos
+
+\b
+Exit status: 0 shown, 2 usage, 3 the bundle is bad.
+"""
+)
 @bundle_argument
 @json_option
 def info(bundle: Path | None, as_json: bool) -> None:
-    """Say what a bundle holds and how its model was measured."""
+    """Say what a bundle holds and how its model was measured.
+
+    BUNDLE may also be a lone .onnx file.
+    """
     with errors_as_exits():
         from ..bundle.manifest import BUILT_IN, Manifest
 
-        manifest = Manifest.load(bundle or BUILT_IN)
+        folder = bundle or BUILT_IN
+        manifest = None if folder.is_file() else Manifest.load(folder)
+        spec = manifest.spec if manifest else read_spec({"model": folder, "precision": "fp32"})
         if as_json:
-            echo_json({"bundle": str(bundle or BUILT_IN)} | manifest.to_json())
+            echo_json({"bundle": str(folder)} | (manifest or spec).to_json())
             return
-        spec = manifest.spec
         shape = "x".join(map(str, spec.input.shape))
         how = ", ".join(f"{key} {value}" for key, value in spec.preprocessing.to_json().items())
         labels = ", ".join(spec.labels[:20]) + (", ..." if len(spec.labels) > 20 else "")
@@ -32,6 +44,9 @@ def info(bundle: Path | None, as_json: bool) -> None:
         click.echo(f"preprocessing  {how}")
         click.echo(f"output         {spec.output}")
         click.echo(f"min score      {spec.min_score:g} recommended")
+        if manifest is None:
+            click.echo("a lone file; what was measured stands in its bundle")
+            return
         for key in ("data", "architecture", "parameters"):
             if key in manifest.training:
                 click.echo(f"{key:<14} {manifest.training[key]}")

@@ -66,6 +66,9 @@ def main() -> None:
     Without --model or BUNDLE, the handwritten-digits model inside this package.
 
     \b
+    Example: edge-runtime predict scans/ -o readings.csv
+
+    \b
     Exit status: 0 all classified, 1 some files failed, 2 usage,
     3 the bundle or model is bad, 4 a gate failed, 130 interrupted.
     """

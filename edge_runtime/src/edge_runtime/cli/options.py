@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..inputs.files import FILE_SECONDS
+from ..inputs.files import FILE_SECONDS, MAX_PIXELS
 from .exits import printable
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ bundle_argument = click.argument("bundle", required=False, type=click.Path(path_
 key_option = click.option(
     "--key",
     metavar="PUBLIC.pem",
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The Ed25519 key that must have signed the bundle.",
 )
 json_option = click.option(
@@ -106,7 +107,8 @@ max_pixels_option = click.option(
     "--max-pixels",
     metavar="N",
     type=click.IntRange(1, 178_000_000),
-    show_default="64000000",
+    default=MAX_PIXELS,
+    show_default=True,
     help="Larger images are 'too_large'; so are sounds of more samples.",
 )
 timeout_option = click.option(
@@ -117,6 +119,14 @@ timeout_option = click.option(
     show_default=True,
     help="A file that takes longer gets the status 'timeout'.",
 )
+
+
+def check_new(file: Path) -> None:
+    """Raise click.UsageError for an output that exists, or that stands in no folder."""
+    if os.path.lexists(file):
+        raise click.UsageError(f"{file}: exists already; remove it, or name another file")
+    if not file.parent.is_dir():
+        raise click.UsageError(f"{file}: there is no folder {file.parent}")
 
 
 def read_spec(arguments: dict[str, Any]) -> ModelSpec:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
+from ..inputs.files import is_uri
 from .exits import (
     EXIT_GATE,
     EXIT_SOME_FAILED,
     errors_as_exits,
     interruptible,
     mute_libraries,
+    printable,
     stop,
 )
 from .options import (
@@ -34,12 +36,27 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from ..inference.classifier import MinScore, Precision
     from ..output.encoding import Encoding
     from ..output.row_format import FileFormat
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  edge-runtime predict scans/ -o readings.csv
+  edge-runtime predict scans/ -o readings.csv --resume
+  edge-runtime predict photos/ --model exported/photos --top-k 3
+  find scans/ -name "*.png" | edge-runtime predict - -o readings.jsonl
+
+\b
+Exit status: 0 all classified, 1 some files failed, 2 usage,
+3 the bundle or model is bad, 4 more failed than --max-failure-rate allows,
+130 interrupted.
+"""
+)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, shell_complete=complete_files)
 @model_option
 @click.option(
@@ -99,7 +116,7 @@ if TYPE_CHECKING:
     "--max-failure-rate",
     metavar="R",
     type=RealRange(0, 1),
-    help="Exit status 4 if more than this share of the files fails.",
+    help="Exit status 4 if more than this share of the files fails; an empty folder counts too.",
 )
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 def predict(
@@ -115,7 +132,7 @@ def predict(
     workers: int | None,
     threads: int,
     precision: Precision,
-    max_pixels: int | None,
+    max_pixels: int,
     timeout: float,
     engine: str,
     address: str | None,
@@ -139,8 +156,7 @@ def predict(
     goes_on = "; --resume goes on from here" if can_go_on else ""
     with errors_as_exits(interrupted=f"interrupted{goes_on}"):
         from ..bundle.manifest import BUILT_IN
-        from ..inputs.files import MAX_PIXELS
-        from ..inputs.formats import ENDINGS
+        from ..inputs.formats import ENDINGS, PLURALS
         from ..inputs.walk import count_files, walk
         from ..output.encoding import encoding_of, row_stream
         from ..output.row_format import RowFormat
@@ -176,6 +192,7 @@ def predict(
         rows_are_shown = output == "-" and sys.stdout is not None and sys.stdout.isatty()
         progress = Progress(reads, spec.labels, quiet=quiet, live=not rows_are_shown)
         top_k = min(top_k, len(spec.labels))
+        empty: list[str] = []
         if engine == "ray":
             from .predict_on_ray import predict_on_ray
 
@@ -184,7 +201,7 @@ def predict(
                 "recursive": recursive,
                 "all_files": all_files,
                 "batch_size": batch_size,
-                "max_pixels": max_pixels or MAX_PIXELS,
+                "max_pixels": max_pixels,
                 "timeout": timeout,
                 "resume": resume,
                 "reads": reads,
@@ -194,7 +211,7 @@ def predict(
             predict_on_ray(paths, output, format_, job, workers, address, progress)
         else:
             row_format = RowFormat("csv" if encoding.format == "csv" else "jsonl", top_k)
-            maker = RowMaker(arguments, row_format, max_pixels or MAX_PIXELS)
+            maker = RowMaker(arguments, row_format, max_pixels)
             rules: dict[str, Any] = {
                 "recursive": recursive,
                 "all_files": all_files,
@@ -206,7 +223,7 @@ def predict(
                 refuse_walked(output, named, **rules)
             with _open_output(output, resume, force) as stream:
                 names = _with_names_from_stdin(paths, output, stream)
-                files = walk(names, **rules, passed_over=progress.pass_over)
+                files = walk(names, **rules, passed_over=progress.pass_over, empty=empty.append)
                 if "-" not in paths:
                     progress.expect(count_files(paths, **rules))
                 if resume:
@@ -228,12 +245,20 @@ def predict(
                     progress.finish()
                     raise
         progress.finish()
-    if max_failure_rate is not None and progress.failed > max_failure_rate * progress.total:
-        stop(
-            EXIT_GATE,
-            f"{progress.failed} of {progress.total} files failed, more than the share of"
-            f" {max_failure_rate:g} that --max-failure-rate allows",
-        )
+        if engine == "ray" and not progress.total:
+            empty += paths
+        if not quiet and progress.total:
+            for folder in empty:
+                click.echo(printable(f"{folder}: no {PLURALS[reads]} found"), err=True)
+    if max_failure_rate is not None:
+        failed, total = progress.failed + len(empty), progress.total + len(empty)
+        if failed > max_failure_rate * total:
+            what = f"files and empty folders ({len(empty)})" if empty else "files"
+            stop(
+                EXIT_GATE,
+                f"{failed} of {total} {what} failed, more than the share of {max_failure_rate:g}"
+                " that --max-failure-rate allows",
+            )
     if progress.failed:
         sys.exit(EXIT_SOME_FAILED)
 
@@ -245,6 +270,9 @@ def _check_engine(
     if engine == "local":
         if address is not None:
             raise click.UsageError("--address needs --engine ray")
+        for name in (*paths, output):
+            if is_uri(name) and not os.path.lexists(name):
+                raise click.UsageError(f"{name}: a URI needs --engine ray, a local file its path")
     elif force:
         raise click.UsageError("--engine ray empties no folder: give -o OUT that is empty or new")
     elif output == "-":
@@ -292,7 +320,15 @@ def _with_names_from_stdin(paths: Iterable[str], output: str, stream: BinaryIO) 
 
 
 def _names_from_stdin() -> Iterator[str]:
-    for line in sys.stdin.buffer:
+    if sys.stdin is None:
+        raise click.UsageError("standard input is closed; give paths instead of -")
+    names = cast("BufferedReader", sys.stdin.buffer)
+    if b"\0" in names.peek():
+        raise click.UsageError(
+            "standard input holds NUL bytes, so it is no list of file names: give one name a line,"
+            " without -print0, and a file by its path"
+        )
+    for line in names:
         if name := line.rstrip(b"\r\n"):
             yield os.fsdecode(name)
 

@@ -10,7 +10,16 @@ from .exits import errors_as_exits, printable
 from .options import check_signature, echo_json, json_option, key_option
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Example:
+  edge-runtime update new/photos /srv/models/photos --key public.pem
+
+\b
+Exit status: 0 TARGET is the new bundle, 1 TARGET cannot be written, 2 usage,
+3 NEW_BUNDLE or TARGET is bad; TARGET stays as it is unless the status is 0.
+"""
+)
 @click.argument("new_bundle", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 @key_option

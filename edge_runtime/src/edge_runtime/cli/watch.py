@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from ..output.row_format import FormatName
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Example:
+  edge-runtime watch inbox/ -o readings.csv --sort-into sorted/
+
+\b
+Exit status: 0 ended by SIGTERM, 130 by Ctrl-C, 1 DIR is gone or a row cannot
+be written, 2 usage, 3 the bundle or model is bad.
+"""
+)
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False))
 @click.option(
     "-o",
@@ -70,7 +79,7 @@ def watch(
     top_k: int,
     min_score: MinScore,
     precision: Precision,
-    max_pixels: int | None,
+    max_pixels: int,
     timeout: float,
     poll: float | None,
     quiet: bool,
@@ -84,9 +93,6 @@ def watch(
 
     On a terminal each file has a line; elsewhere the log has the counts of each
     minute, with levels, which systemd's journal takes for priorities.
-
-    Exit status: 0 ended by SIGTERM, 130 by Ctrl-C, 1 when DIR is gone or a row
-    cannot be written; else as above.
     """
     if output is None and sort_into is None:
         raise click.UsageError("give -o FILE, --sort-into DIR or both")
@@ -96,7 +102,6 @@ def watch(
         format_ = _format_of(output, format_)
     with errors_as_exits():
         from ..bundle.manifest import BUILT_IN
-        from ..inputs.files import MAX_PIXELS
         from ..output.row_format import RowFormat
         from ..watch.loop import watch as watch_folder
         from .logs import log_to_stderr
@@ -118,7 +123,7 @@ def watch(
             row_format=RowFormat(format_ or "csv", min(top_k, len(spec.labels))),
             reads=spec.preprocessing.reads,
             poll=poll,
-            max_pixels=max_pixels or MAX_PIXELS,
+            max_pixels=max_pixels,
             timeout=timeout,
         )
         if summary.signal == signal.SIGINT:

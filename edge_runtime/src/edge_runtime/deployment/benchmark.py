@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -19,6 +20,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle.integrity import MAX_FILE_BYTES, read_file
 from ..bundle.manifest import BUILT_IN, Manifest
 from ..errors import BundleError, EdgeRuntimeError, InputError
 from ..inference.classifier import Classifier, Precision
@@ -30,6 +32,9 @@ from ..system.cpus import available_cpus
 BATCH_SIZES = (1, 8, 32, 128)
 MOST_FILES = 1000
 """The most files of a folder that are used: the first, in sorted order."""
+
+LONE = "lone file"
+"""Stands in the place of a precision for such a file, which does not tell its own."""
 
 _LIBRARIES = ("edge-runtime", "numpy", "onnxruntime", "pillow")
 _FEWEST_CALLS = 3
@@ -162,6 +167,7 @@ def _columns(latency: Latency) -> str:
 def bench(bundle: Path | None = None, images: Path | None = None, seconds: float = 0.8) -> Report:
     """Measure a bundle (default: the digits model inside this package) on this device.
 
+    bundle: or a lone `.onnx` file, which needs `images`.
     images: a folder of files that the model reads; default: the bundle's golden images, sounds
         or series. All are read once before, so that times do not include the disk.
     seconds: how long the model is timed for each precision and batch size, after a warm-up;
@@ -170,19 +176,12 @@ def bench(bundle: Path | None = None, images: Path | None = None, seconds: float
     Raises BundleError, and EdgeRuntimeError when no file can be read.
     """
     folder = bundle or BUILT_IN
-    manifest = Manifest.load(folder)
-    models, classifiers = {}, {}
-    for precision in get_args(Precision):
-        file = manifest.find("onnx", precision)
-        if file is not None and (folder / file.path).exists():
-            classifiers[precision] = Classifier(folder, precision=precision)
-            models[precision] = {"path": file.path, "sha256": file.sha256}
-    if not classifiers:
-        raise BundleError(f"{folder}: has no ONNX file")
+    models, classifiers = _models(folder)
+    first = next(iter(classifiers.values()))
     source = images or folder / "golden"
-    reads = manifest.spec.preprocessing.reads
+    reads = first.spec.preprocessing.reads
     files = list(islice(walk([os.fspath(source)], endings=ENDINGS[reads]), MOST_FILES))
-    readable, tensors, unreadable = _read(next(iter(classifiers.values())), files)
+    readable, tensors, unreadable = _read(first, files)
     if not readable:
         raise EdgeRuntimeError(f"{source}: holds no {reads} that can be read")
     steps = _time_steps(classifiers, readable, 2 * seconds)
@@ -192,8 +191,8 @@ def bench(bundle: Path | None = None, images: Path | None = None, seconds: float
         for size in BATCH_SIZES
     ]
     return Report(
-        name=manifest.spec.name,
-        version=manifest.spec.version,
+        name=first.spec.name,
+        version=first.spec.version,
         where=str(bundle or "inside this package"),
         models=models,
         reads=reads,
@@ -206,6 +205,26 @@ def bench(bundle: Path | None = None, images: Path | None = None, seconds: float
         batches=tuple(batches),
         peak_memory_bytes=peak_memory(),
     )
+
+
+def _models(path: Path) -> tuple[dict[str, dict[str, str]], dict[str, Classifier]]:
+    """The model files of a bundle, or a lone one: what a report says of them, and Classifiers.
+
+    Both by precision. Raises BundleError.
+    """
+    if path.is_file():
+        sha256 = hashlib.sha256(read_file(path, MAX_FILE_BYTES)).hexdigest()
+        return {LONE: {"path": path.name, "sha256": sha256}}, {LONE: Classifier(path)}
+    manifest = Manifest.load(path)
+    models, classifiers = {}, {}
+    for precision in get_args(Precision):
+        file = manifest.find("onnx", precision)
+        if file is not None and (path / file.path).exists():
+            classifiers[precision] = Classifier(path, precision=precision)
+            models[precision] = {"path": file.path, "sha256": file.sha256}
+    if not classifiers:
+        raise BundleError(f"{path}: has no ONNX file")
+    return models, classifiers
 
 
 def _read(classifier: Classifier, files: Sequence[str]) -> tuple[list[str], NDArray[np.uint8], int]:

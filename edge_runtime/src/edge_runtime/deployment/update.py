@@ -30,6 +30,8 @@ def update(new: Path, target: Path, *, allow_older: bool = False) -> Path | None
     """
     if target.is_symlink() or (target.exists() and not (target / MANIFEST_NAME).is_file()):
         raise BundleError(f"{target}: is there and is no bundle; give the folder of one")
+    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(new)):
+        raise BundleError(f"{target}: is {new} or lies in it; give another TARGET")
     prove(new)
     if not allow_older:
         _refuse_older(new, target)

@@ -7,7 +7,6 @@ Needs the `ray` extra. Credentials, region and endpoint come from the environmen
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Set
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,17 +17,12 @@ from urllib.parse import unquote, urlencode, urlsplit
 from pyarrow import ArrowInvalid
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, FSSpecHandler, PyFileSystem
 
-from ..errors import EdgeRuntimeError, InputError, one_line
+from ..errors import EdgeRuntimeError, InputError, MissingExtraError, one_line
+from ..inputs.files import is_uri as is_uri
 from ..inputs.formats import ENDINGS, has_ending
 
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters: C:// is a drive
 _AHEAD = 32  # files requested at a time, to hide the latency of a store
 _MAX_OBJECT_BYTES = 1 << 30  # more than --max-pixels can allow, uncompressed
-
-
-def is_uri(path: str) -> bool:
-    """Tell if a path is a URI, with a scheme of two letters or more."""
-    return _URI.match(path) is not None
 
 
 def plain(path: str) -> str:
@@ -61,7 +55,9 @@ def _file_system(root: str) -> tuple[FileSystem, str]:
 
     try:
         system, base = url_to_fs(root)
-    except (ImportError, ValueError, OSError) as error:  # an unknown scheme, its library absent
+    except ImportError as error:  # it names the library of the scheme
+        raise MissingExtraError(f"{root}: {one_line(error)}") from None
+    except (ValueError, OSError) as error:  # an unknown scheme
         raise EdgeRuntimeError(f"{root}: {one_line(error)}") from None
     return PyFileSystem(FSSpecHandler(system)), base
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..bundle.onnx_weights import external_data
+from ..bundle.onnx_weights import external_data, not_onnx
 from ..bundle.spec import ModelSpec
 from ..errors import BundleError, one_line
 
@@ -20,7 +20,7 @@ def open_session(model: bytes, threads: int, path: Path) -> Any:
                 " export it as one file"
             )
     except ValueError as error:
-        raise BundleError(f"{path}: is no ONNX file ({error})") from None
+        raise not_onnx(model, path, error) from None
     # onnxruntime sends telemetry unless this is set before it is imported.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime

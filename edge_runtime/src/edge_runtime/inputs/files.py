@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,12 +13,21 @@ from ..system.regular_files import NotRegularError, TooLargeError, open_regular,
 MAX_PIXELS = 64_000_000
 """Width times height above which an image is refused as `too_large`: 192 MB as RGB. For sounds
 the limit of samples times channels, for series of values."""
+AT_MOST = "; --max-pixels allows more"
+"""What follows in a message about a file that is `too_large` by that limit."""
 
 FILE_SECONDS = 60.0
 """Seconds after which a file counts as one that hangs: `timeout`. Ten times what the slowest image
 takes, a PNG of 64 million pixels of RGBA noise on one core of a busy x86-64 machine: 6 s."""
 
 T = TypeVar("T")
+
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters: C:// is a drive
+
+
+def is_uri(path: str) -> bool:
+    """Tell if a path is a URI, with a scheme of two letters or more."""
+    return _URI.match(path) is not None
 
 
 def from_file(path: str | os.PathLike[str], read: Callable[[int], T]) -> T:
@@ -51,7 +61,9 @@ def file_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
         try:
             return read_bounded(descriptor, limit)
         except TooLargeError as error:
-            raise InputError("too_large", f"{error.size} bytes are more than {limit}") from None
+            raise InputError(
+                "too_large", f"{error.size} bytes are more than {limit}{AT_MOST}"
+            ) from None
 
     return from_file(path, read)
 

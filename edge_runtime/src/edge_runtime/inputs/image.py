@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import ImageError, one_line
 from ..system.signals import interrupts_held
-from .files import MAX_PIXELS, from_file
+from .files import AT_MOST, MAX_PIXELS, from_file
 from .formats import is_heif, refuse_other_kinds
 from .heif import open_heif
 from .png import plain_png
@@ -81,7 +81,7 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
     try:
         image = _open(stream, max_pixels)
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", one_line(error)) from None
+        raise ImageError("too_large", f"{one_line(error)} --max-pixels allows no more") from None
     except (*DAMAGED, struct.error) as error:
         raise _damage(error) from None
     with image:
@@ -115,7 +115,7 @@ def _open(stream: BinaryIO, max_pixels: int) -> Image.Image:
 def _refuse_large(image: Image.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         size = f"{image.width}x{image.height}"
-        raise ImageError("too_large", f"{size} is more than {max_pixels} pixels")
+        raise ImageError("too_large", f"{size} is more than {max_pixels} pixels{AT_MOST}")
 
 
 def _damage(error: BaseException) -> ImageError:
@@ -135,7 +135,7 @@ def _refuse_hidden_work(image: Image.Image, stream: BinaryIO, max_pixels: int) -
         wide, high = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0)
         if isinstance(wide, int) and isinstance(high, int) and wide * high > max_pixels:
             raise ImageError(
-                "too_large", f"tiles of {wide}x{high} are more than {max_pixels} pixels"
+                "too_large", f"tiles of {wide}x{high} are more than {max_pixels} pixels{AT_MOST}"
             )
     if image.format == "JPEG" and "progressive" in image.info:
         place = stream.seek(0, os.SEEK_CUR)

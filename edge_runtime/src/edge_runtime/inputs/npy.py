@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .files import MAX_PIXELS, file_bytes
+from .files import AT_MOST, MAX_PIXELS, file_bytes
 from .formats import refuse_other_kinds
 
 _MAGIC = b"\x93NUMPY"
@@ -60,7 +60,7 @@ def read_npy(data: bytes, most_values: int) -> NDArray[np.generic]:
     dtype, fortran, shape, start = _header(data)
     count, there = math.prod(shape), len(data) - start
     if count > most_values:
-        raise InputError("too_large", f"{count} values are more than {most_values}")
+        raise InputError("too_large", f"{count} values are more than {most_values}{AT_MOST}")
     if there < count * dtype.itemsize:
         raise InputError(
             "corrupt", f"cut short: {there} of {count * dtype.itemsize} bytes of values are there"

@@ -19,17 +19,25 @@ def walk(
     all_files: bool = False,
     endings: Set[str] = ENDINGS["image"],
     passed_over: Callable[[str], object] = lambda path: None,
+    empty: Callable[[str], object] = lambda path: None,
 ) -> Iterator[str]:
     """Yield the files to classify: each path as given, each folder as its files in sorted order.
 
     In a folder, hidden files and folders are left out, links to folders are not followed, and
     only names with one of the `endings` are taken unless `all_files`; `passed_over` is called with
-    every other file. A folder that cannot be listed is yielded itself, so that it gets a row.
+    every other file, `empty` with each of the `paths` that is a folder without a file to take. A
+    folder that cannot be listed is yielded itself, so that it gets a row.
     """
     taken = None if all_files else endings
     for path in paths:
         if os.path.isdir(path):
-            yield from _walk_folder(path, recursive, taken, passed_over)
+            files = _walk_folder(path, recursive, taken, passed_over)
+            first = next(files, None)
+            if first is None:
+                empty(path)
+            else:
+                yield first
+                yield from files
         else:
             yield path
 

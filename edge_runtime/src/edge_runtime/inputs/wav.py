@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .files import MAX_PIXELS, file_bytes
+from .files import AT_MOST, MAX_PIXELS, file_bytes
 from .formats import refuse_other_kinds
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
@@ -121,7 +121,9 @@ def _sound(
     if not frames:
         raise InputError("empty", "has no samples")
     if frames * channels > most_values:
-        raise InputError("too_large", f"{frames * channels} samples are more than {most_values}")
+        raise InputError(
+            "too_large", f"{frames * channels} samples are more than {most_values}{AT_MOST}"
+        )
     values = _values(rest[: frames * block], dtype)
     if channels > 1:
         values = values.reshape(frames, channels).mean(axis=1, dtype=np.float32)
