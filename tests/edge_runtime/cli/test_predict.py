@@ -420,10 +420,13 @@ def test_names_are_read_from_standard_input_among_the_others(run: Run, odd: Path
     assert rows[1]["path"].endswith("not-utf8-\\udcff.bmp")
 
 
-def test_an_empty_folder_gives_a_header_and_exit_status_zero(run: Run, tmp_path: Path) -> None:
+def test_an_empty_folder_gives_a_header_and_counts_for_the_failure_rate(
+    run: Run, tmp_path: Path
+) -> None:
     (tmp_path / "none").mkdir()
     assert run("predict", "none").stdout == b"path,status,label,score,error\n"
-    assert run("predict", "none", "--format", "jsonl", "--max-failure-rate", 0).stdout == b""
+    gate = ("--max-failure-rate", 0.5)
+    assert run("predict", "none", "--format", "jsonl", *gate, status=4).stdout == b""
 
 
 def test_each_output_has_its_header_when_two_runs_share_a_file(tmp_path: Path, home: Path) -> None:
