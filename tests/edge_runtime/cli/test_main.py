@@ -24,29 +24,6 @@ from ...support.helpers import (
 GOOD = GOLDEN / "7.bmp"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["predict"],
-        ["predict", GOOD, "--no-such-option"],
-        ["predict", GOOD, "--batch-size", 0],
-        ["predict", GOOD, "--workers", 0],
-        ["predict", GOOD, "--top-k", 0],
-        ["predict", GOOD, "--min-score", 1.1],
-        ["predict", GOOD, "--precision", "int4"],
-        ["predict", GOOD, "--format", "xml"],
-        ["predict", GOOD, "-o", "no/such/folder.csv"],
-        ["explain"],
-    ],
-    ids=lambda arguments: " ".join(map(str, arguments[-2:])),
-)
-def test_wrong_usage_is_exit_status_two(run: Run, arguments: list[object]) -> None:
-    done = run(*arguments, status=2)
-    assert done.stdout == b""
-    (line,) = done.stderr.decode().splitlines()
-    assert line.startswith("edge-runtime: ")
-
-
 @pytest.mark.parametrize("command", ["predict", "check"])
 def test_a_flipped_byte_is_one_line_with_the_file_and_both_hashes_and_status_three(
     run: Run, bundle: Path, command: str
@@ -180,23 +157,3 @@ def test_what_the_help_says_of_a_command_is_not_cut(run: Run) -> None:
 )
 def test_a_mistyped_command_is_answered_with_its_name(run: Run) -> None:
     assert b"'predict'" in run("predct", status=2).stderr
-
-
-@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-inf", "1e999"])
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("predict", GOOD, "--min-score"),
-        ("predict", GOOD, "--max-failure-rate"),
-        ("watch", ".", "-o", "rows.csv", "--min-score"),
-        ("watch", ".", "-o", "rows.csv", "--poll"),
-    ],
-    ids=lambda arguments: f"{arguments[0]} {arguments[-1]}",
-)
-def test_a_number_that_is_none_is_refused(
-    run: Run, tmp_path: Path, arguments: tuple[object, ...], value: str
-) -> None:
-    done = run(*arguments, value, status=2)
-    (line,) = done.stderr.decode().splitlines()
-    assert str(arguments[-1]) in line
-    assert not (tmp_path / "rows.csv").exists()
