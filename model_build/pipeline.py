@@ -100,7 +100,7 @@ def build(
     check_output(Path(output))
     check_training(architecture, epochs, batch_size, learning_rate)
     check_seed(seed)
-    check_data(data, options=(size, channels, augment) != (None, None, None))
+    check_data(data, options=(size, channels, augment, group_by) != (None,) * 4)
     target = Path(output) / name
     refuse_existing(target, force)
     if tensorboard is not None and find_spec("tensorboard") is None:
