@@ -6,7 +6,8 @@ class EdgeRuntimeError(Exception):
 
 
 class BundleError(EdgeRuntimeError):
-    """A bundle or model that cannot be used: missing, altered, or not understood."""
+    """A bundle or model that cannot be used: missing, altered, not understood, or for want of an
+    execution provider."""
 
 
 class OutputError(EdgeRuntimeError):

@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from .exits import errors_as_exits
-from .options import bundle_argument, check_new
+from .options import bundle_argument, check_new, check_providers
+
+
+def _checked_alone(
+    context: click.Context, option: click.Parameter, values: tuple[str, ...]
+) -> list[str]:
+    return [name for value in values for name in check_providers(context, option, (value,))]
 
 
 @click.command(
@@ -34,13 +40,24 @@ Exit status: 0 measured, 1 no file could be read, 2 usage,
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write the figures there too, with the machine's facts.",
 )
-def bench(bundle: Path | None, images: Path | None, json_path: Path | None) -> None:
+@click.option(
+    "--provider",
+    "providers",
+    metavar="NAME[:K=V,...]",
+    multiple=True,
+    callback=_checked_alone,
+    help="Measure onnxruntime's provider NAME too (openvino, cuda, ...), beside the CPU.",
+)
+def bench(
+    bundle: Path | None, images: Path | None, json_path: Path | None, providers: list[str]
+) -> None:
     """Measure a bundle's speed on this device, in about ten seconds.
 
     First the way from a file to its label, one image at a time in one process,
     split into decoding, preprocessing and inference. Then the model alone, on
     images that are preprocessed already, by batch size. Each for every precision
-    that the bundle has. Files are in memory before they are timed.
+    that the bundle has, and for every provider. Files are in memory before they
+    are timed.
     """
     if json_path:
         check_new(json_path)
@@ -53,7 +70,7 @@ def bench(bundle: Path | None, images: Path | None, json_path: Path | None) -> N
         from ..inputs.image import ignore_decoder_warnings
 
         ignore_decoder_warnings()
-        report = measure(bundle, images)
+        report = measure(bundle, images, providers=providers)
         click.echo(report.table())
         if json_path:
             json_path.write_text(report.to_json(), encoding="utf-8")

@@ -103,6 +103,31 @@ precision_option = click.option(
     show_default=True,
     help="Which of the bundle's models.",
 )
+
+
+def check_providers(
+    context: click.Context, option: click.Parameter, values: tuple[str, ...]
+) -> list[str]:
+    """Check the values of `--provider`, as click calls it. Raises BadParameter."""
+    if not values:
+        return []
+    from ..inference.providers import checked_providers
+
+    try:
+        return checked_providers(values)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+providers_option = click.option(
+    "--provider",
+    "providers",
+    metavar="NAME[:K=V,...]",
+    multiple=True,
+    callback=check_providers,
+    help="Run the model on onnxruntime's provider NAME (openvino, cuda, ...), with options. Of"
+    " several each takes what those before it leave; the CPU the rest.",
+)
 max_pixels_option = click.option(
     "--max-pixels",
     metavar="N",

@@ -30,6 +30,7 @@ from .options import (
     min_score_option,
     model_option,
     precision_option,
+    providers_option,
     read_spec,
     timeout_option,
     top_k_option,
@@ -100,6 +101,7 @@ Exit status: 0 all classified, 1 some files failed, 2 usage,
     help="onnxruntime's threads in a process.",
 )
 @precision_option
+@providers_option
 @max_pixels_option
 @timeout_option
 @click.option(
@@ -132,6 +134,7 @@ def predict(
     workers: int | None,
     threads: int,
     precision: Precision,
+    providers: list[str],
     max_pixels: int,
     timeout: float,
     engine: str,
@@ -184,6 +187,7 @@ def predict(
             "top_k": top_k,
             "min_score": min_score,
             "threads": threads,
+            "providers": providers,
         }
         spec = read_spec(arguments)
         if min_score == "recommended":

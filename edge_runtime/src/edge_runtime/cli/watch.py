@@ -17,6 +17,7 @@ from .options import (
     min_score_option,
     model_option,
     precision_option,
+    providers_option,
     read_spec,
     timeout_option,
     top_k_option,
@@ -61,6 +62,7 @@ be written, 2 usage, 3 the bundle or model is bad.
 @top_k_option
 @min_score_option
 @precision_option
+@providers_option
 @max_pixels_option
 @timeout_option
 @click.option(
@@ -79,6 +81,7 @@ def watch(
     top_k: int,
     min_score: MinScore,
     precision: Precision,
+    providers: list[str],
     max_pixels: int,
     timeout: float,
     poll: float | None,
@@ -113,6 +116,7 @@ def watch(
             "precision": precision,
             "top_k": top_k,
             "min_score": min_score,
+            "providers": providers,
         }
         spec = read_spec(arguments)
         summary = watch_folder(

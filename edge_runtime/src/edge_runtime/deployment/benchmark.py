@@ -82,6 +82,8 @@ class Step:
     """`decode`, `preprocess`, `inference`, or `together` for the sum of the three."""
     precision: str | None
     """The model's; None for the steps before it."""
+    provider: str | None
+    """The execution provider, with its options; None for the steps before the model."""
     latency: Latency
 
 
@@ -90,6 +92,7 @@ class Batch:
     """Calls of the model with one batch size, on tensors that are ready."""
 
     precision: str
+    provider: str
     size: int
     """Images in a call."""
     latency: Latency
@@ -131,6 +134,17 @@ class Report:
     def table(self) -> str:
         """The report as text of at most 80 columns, unless names are long."""
         many = PLURALS[self.reads]
+        compared = len({batch.provider for batch in self.batches}) > 1
+
+        def name_of(what: str, precision: str | None, provider: str | None) -> str:
+            return ", ".join(filter(None, (what, precision, provider if compared else None)))
+
+        steps = [(name_of(step.name, step.precision, step.provider), step) for step in self.steps]
+        batches = [
+            (name_of(f"batch of {batch.size}", batch.precision, batch.provider), batch)
+            for batch in self.batches
+        ]
+        width = max(22, *(len(name) for name, _ in [*steps, *batches]))
         head = f"{'samples':>9}{'median ms':>11}{'p95 ms':>11}{'p99 ms':>11}{many + '/s':>12}"
         left_out = f", {self.images_unreadable:,} unreadable" if self.images_unreadable else ""
         facts = {
@@ -144,16 +158,14 @@ class Report:
             80, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
         )
         lines = [wrapper.fill(f"{name:<12}{text}") for name, text in facts.items()]
-        lines += ["", f"{f'one {self.reads} at a time':<22}" + head]
-        for step in self.steps:
-            name = step.name + (f", {step.precision}" if step.precision else "")
+        lines += ["", f"{f'one {self.reads} at a time':<{width}}" + head]
+        for name, step in steps:
             rate = f"{1000 / step.latency.mean_ms:>12,.0f}" if step.name == "together" else ""
-            lines.append(f"{name:<22}{_columns(step.latency)}{rate}")
-        lines += ["", f"{'model alone, a call':<22}" + head]
-        for batch in self.batches:
-            name = f"batch of {batch.size}, {batch.precision}"
+            lines.append(f"{name:<{width}}{_columns(step.latency)}{rate}")
+        lines += ["", f"{'model alone, a call':<{width}}" + head]
+        for name, batch in batches:
             rate = f"{batch.images_per_second:>12,.0f}"
-            lines.append(f"{name:<22}{_columns(batch.latency)}{rate}")
+            lines.append(f"{name:<{width}}{_columns(batch.latency)}{rate}")
         if self.peak_memory_bytes is not None:
             lines += ["", f"peak memory {self.peak_memory_bytes / 1e6:.0f} MB"]
         return "\n".join(lines)
@@ -164,7 +176,13 @@ def _columns(latency: Latency) -> str:
     return f"{latency.samples:>9,}" + "".join(f"{time:>11.3f}" for time in times)
 
 
-def bench(bundle: Path | None = None, images: Path | None = None, seconds: float = 0.8) -> Report:
+def bench(
+    bundle: Path | None = None,
+    images: Path | None = None,
+    seconds: float = 0.8,
+    *,
+    providers: Sequence[str] = (),
+) -> Report:
     """Measure a bundle (default: the digits model inside this package) on this device.
 
     bundle: or a lone `.onnx` file, which needs `images`.
@@ -172,11 +190,13 @@ def bench(bundle: Path | None = None, images: Path | None = None, seconds: float
         or series. All are read once before, so that times do not include the disk.
     seconds: how long the model is timed for each precision and batch size, after a warm-up;
         the steps from file to label take twice that.
+    providers: execution providers, each measured alone before the CPU, which is measured in any
+        case.
 
     Raises BundleError, and EdgeRuntimeError when no file can be read.
     """
     folder = bundle or BUILT_IN
-    models, classifiers = _models(folder)
+    models, classifiers = _models(folder, providers)
     first = next(iter(classifiers.values()))
     source = images or folder / "golden"
     reads = first.spec.preprocessing.reads
@@ -186,8 +206,8 @@ def bench(bundle: Path | None = None, images: Path | None = None, seconds: float
         raise EdgeRuntimeError(f"{source}: holds no {reads} that can be read")
     steps = _time_steps(classifiers, readable, 2 * seconds)
     batches = [
-        _time_batch(classifier, precision, np.resize(tensors, (size, *tensors.shape[1:])), seconds)
-        for precision, classifier in classifiers.items()
+        _time_batch(classifier, *how, np.resize(tensors, (size, *tensors.shape[1:])), seconds)
+        for how, classifier in classifiers.items()
         for size in BATCH_SIZES
     ]
     return Report(
@@ -207,23 +227,33 @@ def bench(bundle: Path | None = None, images: Path | None = None, seconds: float
     )
 
 
-def _models(path: Path) -> tuple[dict[str, dict[str, str]], dict[str, Classifier]]:
-    """The model files of a bundle, or a lone one: what a report says of them, and Classifiers.
+def _models(
+    path: Path, providers: Sequence[str]
+) -> tuple[dict[str, dict[str, str]], dict[tuple[str, str], Classifier]]:
+    """The model files of a bundle, or a lone one: what a report says of them, by precision, and
+    Classifiers, by precision and provider.
 
-    Both by precision. Raises BundleError.
+    Raises BundleError.
     """
+    models = {}
     if path.is_file():
         sha256 = hashlib.sha256(read_file(path, MAX_FILE_BYTES)).hexdigest()
-        return {LONE: {"path": path.name, "sha256": sha256}}, {LONE: Classifier(path)}
-    manifest = Manifest.load(path)
-    models, classifiers = {}, {}
-    for precision in get_args(Precision):
-        file = manifest.find("onnx", precision)
-        if file is not None and (path / file.path).exists():
-            classifiers[precision] = Classifier(path, precision=precision)
-            models[precision] = {"path": file.path, "sha256": file.sha256}
-    if not classifiers:
+        models[LONE] = {"path": path.name, "sha256": sha256}
+    else:
+        manifest = Manifest.load(path)
+        for precision in get_args(Precision):
+            file = manifest.find("onnx", precision)
+            if file is not None and (path / file.path).exists():
+                models[precision] = {"path": file.path, "sha256": file.sha256}
+    if not models:
         raise BundleError(f"{path}: has no ONNX file")
+    classifiers = {
+        (name, provider): Classifier(
+            path, precision="int8" if name == "int8" else "fp32", providers=[provider]
+        )
+        for name in models
+        for provider in ("cpu", *providers)
+    }
     return models, classifiers
 
 
@@ -245,13 +275,15 @@ def _read(classifier: Classifier, files: Sequence[str]) -> tuple[list[str], NDAr
 
 
 def _time_steps(
-    classifiers: dict[str, Classifier], files: Sequence[str], seconds: float
+    classifiers: dict[tuple[str, str], Classifier], files: Sequence[str], seconds: float
 ) -> list[Step]:
     classifier = next(iter(classifiers.values()))
     reader = classifier.reader
     decoding: list[int] = []
     preparing: list[int] = []
-    running: dict[str, list[int]] = {precision: [] for precision in classifiers}
+    running: dict[tuple[str, str], list[int]] = {how: [] for how in classifiers}
+    for each in classifiers.values():
+        each.probabilities(np.zeros((1, *each.spec.input.shape), np.uint8))  # some compile here
     now = time.perf_counter_ns
     until = now() + seconds * 1e9
     for file in cycle(files):
@@ -262,30 +294,34 @@ def _time_steps(
         prepared = now()
         decoding.append(decoded - start)
         preparing.append(prepared - decoded)
-        for precision, each in classifiers.items():
+        for how, each in classifiers.items():
             start = now()
             each.read_tensors(tensors)
-            running[precision].append(now() - start)
+            running[how].append(now() - start)
         if now() > until and len(decoding) >= _FEWEST_CALLS:
             break
     together = {
-        precision: [sum(parts) for parts in zip(decoding, preparing, times, strict=True)]
-        for precision, times in running.items()
+        how: [sum(parts) for parts in zip(decoding, preparing, times, strict=True)]
+        for how, times in running.items()
     }
     return [
-        Step("decode", None, Latency.of(decoding)),
-        Step("preprocess", None, Latency.of(preparing)),
-        *(Step("inference", precision, Latency.of(times)) for precision, times in running.items()),
-        *(Step("together", precision, Latency.of(times)) for precision, times in together.items()),
+        Step("decode", None, None, Latency.of(decoding)),
+        Step("preprocess", None, None, Latency.of(preparing)),
+        *(Step("inference", *how, Latency.of(times)) for how, times in running.items()),
+        *(Step("together", *how, Latency.of(times)) for how, times in together.items()),
     ]
 
 
 def _time_batch(
-    classifier: Classifier, precision: str, tensors: NDArray[np.uint8], seconds: float
+    classifier: Classifier,
+    precision: str,
+    provider: str,
+    tensors: NDArray[np.uint8],
+    seconds: float,
 ) -> Batch:
     latency = time_calls(lambda: classifier.read_tensors(tensors), seconds)
     rate = len(tensors) / latency.mean_ms * 1000
-    return Batch(precision, len(tensors), latency, rate)
+    return Batch(precision, provider, len(tensors), latency, rate)
 
 
 def time_calls(call: Callable[[], object], seconds: float) -> Latency:
@@ -311,8 +347,8 @@ def this_machine() -> Machine:
     for name in _LIBRARIES:
         try:
             libraries[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # installed by other means than a package
-            libraries[name] = "?"
+        except metadata.PackageNotFoundError:  # as onnxruntime-gpu, or not by pip
+            libraries[name] = getattr(sys.modules.get(name), "__version__", "?")
     return Machine(platform.platform(), _processor(), available_cpus(), libraries)
 
 

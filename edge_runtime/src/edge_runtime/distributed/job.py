@@ -87,6 +87,7 @@ class Job:
             "edge_runtime": __version__,
             "model": model.hexdigest(),
             **{key: self.arguments[key] for key in ("precision", "top_k", "min_score")},
+            "providers": self.arguments.get("providers") or None,  # absent in older outputs
             "max_pixels": self.max_pixels,
             "sources": [written(source) for source in self.sources],
             "recursive": self.recursive,

@@ -73,6 +73,7 @@ class Predict:
         top_k: int = 1,
         min_score: MinScore = 0.0,
         threads: int = 1,
+        providers: Sequence[str] = (),
         batch_size: int = 64,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
@@ -90,6 +91,7 @@ class Predict:
             top_k=top_k,
             min_score=min_score,
             threads=threads,
+            providers=providers,
         )
         self._batch_size = whole_number("batch_size", batch_size)
         self._max_pixels = whole_number("max_pixels", max_pixels)

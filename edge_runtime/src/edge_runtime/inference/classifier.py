@@ -18,6 +18,7 @@ from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model
 from ..bundle.spec import UNKNOWN, ModelSpec
 from ..errors import BundleError, EdgeRuntimeError, InputError, one_line
 from ..system.arguments import positive, seconds, share, whole_number
+from .providers import checked_providers
 from .results import Prediction, Result, Score
 from .session import check_signature, onnxruntime_errors, open_session
 
@@ -46,6 +47,7 @@ class Classifier:
         top_k: int = 1,
         min_score: MinScore = 0.0,
         threads: int = 1,
+        providers: Sequence[str] = (),
     ) -> None:
         """Load a model, after its hash has been checked.
 
@@ -56,14 +58,18 @@ class Classifier:
         min_score: probability in [0, 1] below which the label is `unknown`; or `"recommended"`,
             the model's own, which is measured when it is built.
         threads: onnxruntime's threads for one call, at least 1, which is best for small models.
+        providers: onnxruntime's execution providers for other chips than the CPU, in order: each
+            takes what those before it leave, the CPU the rest. `"cuda"` is
+            CUDAExecutionProvider; options follow a colon, `"openvino:device_type=GPU"`.
 
-        Raises BundleError when the bundle or model cannot be used, TypeError and ValueError for
-        other arguments than these.
+        Raises BundleError when the bundle, the model or a provider cannot be used, TypeError and
+        ValueError for other arguments than these.
         """
         if precision not in ("fp32", "int8"):
             raise ValueError(f"precision is {precision!r}, expected 'fp32' or 'int8'")
         top_k, threads = whole_number("top_k", top_k), whole_number("threads", threads)
         min_score = _checked(min_score)
+        providers = checked_providers(providers)
         path = BUILT_IN if model is None else Path(model)
         if precision != "fp32" and path.is_file():
             raise ValueError(LONE_FILE.format(path=path, precision=precision))
@@ -73,16 +79,17 @@ class Classifier:
             "top_k": top_k,
             "min_score": min_score,
             "threads": threads,
+            "providers": providers,
         }
         """The arguments that make another Classifier like this one, in another process."""
         self.manifest: Manifest | None = None
         if path.is_dir():
             self.manifest, path, data = read_model(path, precision)
-            self._session = open_session(data, threads, path)
+            self._session = open_session(data, threads, path, providers)
             self.spec = self.manifest.spec
         else:
             data = read_file(path, MAX_FILE_BYTES)
-            self._session = open_session(data, threads, path)
+            self._session = open_session(data, threads, path, providers)
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.spec = ModelSpec.from_metadata(metadata, str(path))
         check_signature(self._session, self.spec, path)
@@ -115,15 +122,19 @@ class Classifier:
         labels = self.spec.labels
         shown = labels if len(labels) <= 10 else (*labels[:9], "...")
         precision = self.arguments["precision"] if self.manifest else "lone file"
-        return (
-            f"<Classifier {self.spec.name}: {len(labels)} labels ({', '.join(shown)}), {precision}>"
-        )
+        how = ", ".join([precision, *self.arguments["providers"]])
+        return f"<Classifier {self.spec.name}: {len(labels)} labels ({', '.join(shown)}), {how}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the arguments: the model is loaded again where it arrives."""
         model = self.arguments["model"]
         path = None if model == BUILT_IN else Path(os.path.abspath(model))
         return _load, (type(self), self.arguments | {"model": path})
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """onnxruntime's names of the providers that run the model, in order; the CPU is last."""
+        return tuple(self._session.get_providers())
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..bundle.onnx_weights import external_data, not_onnx
 from ..bundle.spec import ModelSpec
 from ..errors import BundleError, one_line
+from ..system.standard_error import with_standard_error
+from .providers import available, check_started
 
 
-def open_session(model: bytes, threads: int, path: Path) -> Any:
-    """A CPU session of an ONNX file's bytes; `path` is named in messages. Raises BundleError."""
+def open_session(model: bytes, threads: int, path: Path, providers: Sequence[str] = ()) -> Any:
+    """A session of an ONNX file's bytes; `path` is named in messages.
+
+    providers: as `checked_providers` returns them. Raises BundleError, also for a provider that
+    is not there or cannot be started.
+    """
     try:
         if external_data(model):
             raise BundleError(
@@ -33,11 +40,23 @@ def open_session(model: bytes, threads: int, path: Path) -> Any:
     options.enable_mem_pattern = False  # one large block a call costs more than several small ones
     options.add_session_config_entry("session.load_model_format", "ONNX")  # no other is walked
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    chosen = available(onnxruntime, providers)
+
+    def start() -> Any:
+        # With its fallback on, Python's onnxruntime prints an error and takes the CPU.
+        return onnxruntime.InferenceSession(model, options, providers=chosen, enable_fallback=0)
+
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        if not providers:
+            return start()
+        session, log = with_standard_error(start)
     except onnxruntime_errors() as error:
-        reason = one_line(error)
-        raise BundleError(f"{path}: onnxruntime cannot load it ({reason})") from None
+        on = f" on {', '.join(providers)}" if providers else ""
+        raise BundleError(f"{path}: onnxruntime cannot load it{on} ({one_line(error)})") from None
+    check_started(session, chosen, log, path)
+    if log:
+        os.write(2, log.encode())
+    return session
 
 
 def onnxruntime_errors() -> tuple[type[Exception], ...]:

@@ -52,5 +52,5 @@ def _start(arguments: dict[str, Any], max_pixels: int) -> Callable[[Iterable[str
 
     classify = start_classifying(Classifier, arguments, max_pixels)
     if arguments["model"].is_dir():
-        prove(arguments["model"], arguments["precision"])
+        prove(arguments["model"], arguments["precision"], arguments.get("providers", ()))
     return classify
