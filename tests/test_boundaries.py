@@ -110,6 +110,7 @@ TESTED_BY = {
     "system.atomic": "deployment/test_update.py",
     "system.cpus": "inference/test_concurrency.py",
     "system.signals": "cli/test_predict.py",
+    "system.standard_error": "inference/test_providers.py",
     "system.watchdog": "distributed/test_ray.py",
     "watch.model_process": "watch/test_loop.py",
 }
