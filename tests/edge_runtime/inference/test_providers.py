@@ -97,6 +97,19 @@ def test_a_provider_that_onnxruntime_would_go_on_without_is_an_error(claimed: li
         Classifier(providers=["cuda"])
 
 
+def test_a_provider_that_can_run_nothing_of_the_model_is_an_error(classifier: Classifier) -> None:
+    import onnxruntime
+
+    azure = "AzureExecutionProvider"  # in most wheels; it has no operators but its own
+    session = classifier._session
+    if azure not in onnxruntime.get_available_providers() or not hasattr(
+        session, "get_provider_graph_assignment_info"
+    ):
+        pytest.skip("this onnxruntime has no Azure, or does not tell what runs where")
+    with pytest.raises(BundleError, match=f"model.onnx: {azure} can run no part of it.*{CPU}$"):
+        Classifier(providers=["azure"])
+
+
 class OnTheCpu:
     def get_providers(self) -> list[str]:
         return [CPU]

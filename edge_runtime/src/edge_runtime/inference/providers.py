@@ -76,7 +76,8 @@ def available(onnxruntime: Any, providers: Sequence[str]) -> list[tuple[str, dic
 
 
 def check_started(session: Any, providers: Sequence[tuple[str, Any]], log: str, path: Path) -> None:
-    """Check that a session has its providers: onnxruntime goes on without one that fails.
+    """Check that a session runs on its providers: onnxruntime goes on without one that fails, and
+    on the CPU alone where they can run no operator of the model.
 
     providers: those that it was made with. log: what onnxruntime wrote meanwhile, for the reason.
     Raises BundleError.
@@ -90,3 +91,9 @@ def check_started(session: Any, providers: Sequence[tuple[str, Any]], log: str, 
                 f"{path}: {name} cannot be started{reason}; without it the model would run on"
                 f" {', '.join(got)}"
             )
+    if not hasattr(session, "get_provider_graph_assignment_info"):  # before onnxruntime 1.24
+        return
+    used = {part.ep_name for part in session.get_provider_graph_assignment_info()}
+    if used <= {CPU}:
+        others = ", ".join(name for name, _ in providers if name != CPU)
+        raise BundleError(f"{path}: {others} can run no part of it, all would run on {CPU}")

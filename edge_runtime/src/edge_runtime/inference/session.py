@@ -41,6 +41,8 @@ def open_session(model: bytes, threads: int, path: Path, providers: Sequence[str
     options.add_session_config_entry("session.load_model_format", "ONNX")  # no other is walked
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     chosen = available(onnxruntime, providers)
+    if providers:
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
 
     def start() -> Any:
         # With its fallback on, Python's onnxruntime prints an error and takes the CPU.
