@@ -43,10 +43,11 @@ Exit status: 0 measured, 1 no file could be read, 2 usage,
 @click.option(
     "--provider",
     "providers",
-    metavar="NAME[:K=V,...]",
+    metavar="NAME",
     multiple=True,
     callback=_checked_alone,
-    help="Measure onnxruntime's provider NAME too (openvino, cuda, ...), beside the CPU.",
+    help="Measure this execution provider of onnxruntime too (openvino, cuda, ...), beside the CPU."
+    " Options: NAME:key=value,key=value.",
 )
 def bench(
     bundle: Path | None, images: Path | None, json_path: Path | None, providers: list[str]

@@ -122,11 +122,11 @@ def check_providers(
 providers_option = click.option(
     "--provider",
     "providers",
-    metavar="NAME[:K=V,...]",
+    metavar="NAME",
     multiple=True,
     callback=check_providers,
-    help="Run the model on onnxruntime's provider NAME (openvino, cuda, ...), with options. Of"
-    " several each takes what those before it leave; the CPU the rest.",
+    help="Run on this execution provider of onnxruntime (openvino, cuda, ...), the rest on the next"
+    " one given, then on the CPU. Options: NAME:key=value,key=value.",
 )
 max_pixels_option = click.option(
     "--max-pixels",
