@@ -153,6 +153,7 @@ def test_an_output_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     [
         {"format": "jsonl"},
         {"arguments": ARGUMENTS | {"min_score": 0.5}},
+        {"arguments": ARGUMENTS | {"providers": ["openvino"]}},
         {"sources": ("elsewhere",)},
         {"max_pixels": 100},
         {"all_files": True},

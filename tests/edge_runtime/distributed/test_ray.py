@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import Classifier
+from edge_runtime import BundleError, Classifier
 from edge_runtime.errors import OutputError
 from edge_runtime.inference.batch import classify_files
 from edge_runtime.inference.results import Result
@@ -211,6 +211,11 @@ def test_predict_in_a_program_of_ones_own(engine: None, mixed: Path) -> None:
             assert row["status"] == result.status
             assert row["label"] == (result.prediction and result.prediction.label)
             assert (row["label_2"] is None) == (result.prediction is None)
+
+
+def test_predict_runs_on_the_providers_that_it_is_given() -> None:
+    with pytest.raises(BundleError, match="has no provider 'abacus'"):
+        Predict(providers=["abacus"])
 
 
 def test_an_interrupted_command_says_130_and_is_resumed_by_another(

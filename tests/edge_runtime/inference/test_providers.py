@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from edge_runtime import BundleError, Classifier
+from edge_runtime.bundle.manifest import BUILT_IN
 from edge_runtime.deployment.golden import PROVIDER_TOLERANCE, check_golden, tolerance
 from edge_runtime.inference.batch import classify_files
 from edge_runtime.inference.providers import CPU, check_started, checked_providers
 from edge_runtime.system.standard_error import with_standard_error
+from edge_runtime.watch.model_process import ModelProcess
 
 from ...conftest import Run
 from ...support.helpers import GOLDEN, LABELS, VECTORS
@@ -262,6 +264,15 @@ def test_openvino_gives_the_same_bytes_for_any_batch_and_worker_count(
     ]
     assert rows[0].stdout == rows[1].stdout
     assert rows[0].stdout.count(b",ok,") == len(paths) * 8
+
+
+@needs_openvino
+def test_openvino_runs_in_the_process_of_a_watch() -> None:
+    arguments = {"model": BUILT_IN, "precision": "int8", "providers": ["openvino"]}
+    process = ModelProcess(arguments, 64_000_000)
+    (result,) = process.classify([str(IMAGES[3])])
+    process.close()
+    assert result.label == LABELS[IMAGES[3].name]
 
 
 @needs_openvino
