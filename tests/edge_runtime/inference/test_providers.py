@@ -70,7 +70,7 @@ def test_providers_get_short_names_and_keep_their_order_and_options(
     ("wrong", "words"),
     [
         ("cuda", "providers is 'cuda', expected a list of names"),
-        (None, "providers is None, expected a list of names"),
+        (7, "providers is 7, expected a list of names"),
         ([("cuda", {})], "expected NAME or NAME:key=value,key=value"),
         ([""], "provider '': expected NAME"),
         (["cuda:"], "provider 'cuda:': expected NAME"),

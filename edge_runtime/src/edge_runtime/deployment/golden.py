@@ -35,7 +35,8 @@ PROBABILITY_TOLERANCE = 1e-3
 """The largest difference of a probability that passes: processors round differently."""
 PROVIDER_TOLERANCE = 5e-3
 """The same on another execution provider than the CPU's, which may compute in float16, TF32 or
-bfloat16: the limit of float16 artifacts."""
+bfloat16; also the limit of float16 artifacts. With all weights and activations of the digits'
+model rounded to float16 the golden vectors differ by 2e-4 at most, with bfloat16 by 3.3e-3."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model
 from ..bundle.spec import UNKNOWN, ModelSpec
 from ..errors import BundleError, EdgeRuntimeError, InputError, one_line
 from ..system.arguments import positive, seconds, share, whole_number
-from .providers import checked_providers
 from .results import Prediction, Result, Score
 from .session import check_signature, onnxruntime_errors, open_session
 
@@ -69,7 +68,10 @@ class Classifier:
             raise ValueError(f"precision is {precision!r}, expected 'fp32' or 'int8'")
         top_k, threads = whole_number("top_k", top_k), whole_number("threads", threads)
         min_score = _checked(min_score)
-        providers = checked_providers(providers)
+        if providers:
+            from .providers import checked_providers
+
+            providers = checked_providers(providers)
         path = BUILT_IN if model is None else Path(model)
         if precision != "fp32" and path.is_file():
             raise ValueError(LONE_FILE.format(path=path, precision=precision))
@@ -79,7 +81,7 @@ class Classifier:
             "top_k": top_k,
             "min_score": min_score,
             "threads": threads,
-            "providers": providers,
+            "providers": list(providers),
         }
         """The arguments that make another Classifier like this one, in another process."""
         self.manifest: Manifest | None = None

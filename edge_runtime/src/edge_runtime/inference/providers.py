@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError
+from ..system.standard_error import with_standard_error
 
 CPU = "CPUExecutionProvider"
 _NEXT_OPTION = re.compile(r",(?=\w+=)")  # a value may hold commas: device_type=AUTO:GPU,CPU
@@ -54,24 +56,41 @@ def _parsed(text: str) -> tuple[str, dict[str, str]]:
     return _short(name), {key: value for key, _, value in options}
 
 
-def available(onnxruntime: Any, providers: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
-    """The providers as onnxruntime's InferenceSession takes them, with the CPU as the last.
+def start_session(
+    onnxruntime: Any, model: bytes, options: Any, providers: Sequence[str], path: Path
+) -> Any:
+    """A session that runs on these providers, or BundleError.
 
-    onnxruntime: the module. providers: as `checked_providers` returns them. Raises BundleError
-    for one that is not in this build of onnxruntime.
+    onnxruntime: the module, whose own errors are raised too. options: its SessionOptions.
+    providers: as `checked_providers` returns them, at least one. path: of the model, for messages.
     """
+    chosen = _available(onnxruntime, providers)
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+
+    def start() -> Any:
+        # With its fallback on, Python's onnxruntime prints an error and takes the CPU.
+        return onnxruntime.InferenceSession(model, options, providers=chosen, enable_fallback=0)
+
+    session, log = with_standard_error(start)
+    check_started(session, chosen, log, path)
+    if log:
+        os.write(2, log.encode())
+    return session
+
+
+def _available(onnxruntime: Any, providers: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """The providers as onnxruntime's InferenceSession takes them, with the CPU as the last."""
+    there = onnxruntime.get_available_providers()
+    by_name = {_short(name): name for name in there}
     chosen = []
-    if providers:
-        there = onnxruntime.get_available_providers()
-        by_name = {_short(name): name for name in there}
-        for name, options in map(_parsed, providers):
-            if name not in by_name:
-                raise BundleError(
-                    f"onnxruntime {onnxruntime.__version__} has no provider {name!r}, it has"
-                    f" {', '.join(there)}; give one of these, or install the onnxruntime package"
-                    " that has the other"
-                )
-            chosen.append((by_name[name], options))
+    for name, options in map(_parsed, providers):
+        if name not in by_name:
+            raise BundleError(
+                f"onnxruntime {onnxruntime.__version__} has no provider {name!r}, it has"
+                f" {', '.join(there)}; give one of these, or install the onnxruntime package that"
+                " has the other"
+            )
+        chosen.append((by_name[name], options))
     return [*chosen, (CPU, {})]
 
 

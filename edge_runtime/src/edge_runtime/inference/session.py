@@ -10,8 +10,6 @@ from typing import Any
 from ..bundle.onnx_weights import external_data, not_onnx
 from ..bundle.spec import ModelSpec
 from ..errors import BundleError, one_line
-from ..system.standard_error import with_standard_error
-from .providers import available, check_started
 
 
 def open_session(model: bytes, threads: int, path: Path, providers: Sequence[str] = ()) -> Any:
@@ -40,25 +38,15 @@ def open_session(model: bytes, threads: int, path: Path, providers: Sequence[str
     options.enable_mem_pattern = False  # one large block a call costs more than several small ones
     options.add_session_config_entry("session.load_model_format", "ONNX")  # no other is walked
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    chosen = available(onnxruntime, providers)
-    if providers:
-        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-
-    def start() -> Any:
-        # With its fallback on, Python's onnxruntime prints an error and takes the CPU.
-        return onnxruntime.InferenceSession(model, options, providers=chosen, enable_fallback=0)
-
     try:
-        if not providers:
-            return start()
-        session, log = with_standard_error(start)
+        if providers:
+            from .providers import start_session
+
+            return start_session(onnxruntime, model, options, providers, path)
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except onnxruntime_errors() as error:
         on = f" on {', '.join(providers)}" if providers else ""
         raise BundleError(f"{path}: onnxruntime cannot load it{on} ({one_line(error)})") from None
-    check_started(session, chosen, log, path)
-    if log:
-        os.write(2, log.encode())
-    return session
 
 
 def onnxruntime_errors() -> tuple[type[Exception], ...]:
