@@ -5,6 +5,8 @@ RUNTIME_VENV := .venv-runtime
 BIN := $(VENV)/bin
 UNPINNED := -m pip --disable-pip-version-check install --quiet
 PIP := $(UNPINNED) --constraint constraints.txt
+# Files of tests run side by side, one process a core: most tests wait for processes that they start.
+PYTEST := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Tests of the runtime that need more than a device has; the others run as on a device.
 WITH_EXTRAS := $(addprefix tests/edge_runtime/,distributed bundle/test_signature.py inputs/test_heif.py web/test_page.py)
@@ -20,9 +22,9 @@ build: $(VENV)/.installed
 	$(BIN)/model-build build --force --seed $(SEED)
 
 test: lint $(RUNTIME_VENV)/.installed
-	$(BIN)/python -m pytest tests/model_build tests/test_*.py
-	$(BIN)/python -m pytest $(WITH_EXTRAS)
-	cd $(RUNTIME_VENV) && bin/python -m pytest -c ../pyproject.toml --rootdir .. ../tests/edge_runtime ../tests/campaigns
+	$(BIN)/python $(PYTEST) tests/model_build tests/test_*.py
+	$(BIN)/python $(PYTEST) $(WITH_EXTRAS)
+	cd $(RUNTIME_VENV) && bin/python $(PYTEST) -c ../pyproject.toml --rootdir .. ../tests/edge_runtime ../tests/campaigns
 
 # No test may depend on the figures of the model in exported/digits: the same with another one, which
 # the wheel takes from beside the copy of edge_runtime.
@@ -34,7 +36,7 @@ test-other-seed: $(VENV)/.installed
 	$(BIN)/model-build build --epochs 12 --seed $(OTHER_SEED) --output $(OTHER)/exported
 	cp -R edge_runtime $(OTHER)/
 	$(call install_runtime,$(OTHER)/venv,$(OTHER)/edge_runtime)
-	cd $(OTHER)/venv && bin/python -m pytest -c ../../../pyproject.toml --rootdir ../../.. \
+	cd $(OTHER)/venv && bin/python $(PYTEST) -c ../../../pyproject.toml --rootdir ../../.. \
 	  -p no:cacheprovider $(addprefix ../../../,$(WITH_MODEL))
 
 # Of both packages and the processes that the tests start. Tests that limit or watch what a process
@@ -91,7 +93,7 @@ define install_runtime
 rm -rf $(2)/build
 $(PYTHON) -m venv --clear $(1)
 $(1)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(1)/wheel ./$(2)
-$(1)/bin/python $(if $(3),$(UNPINNED),$(PIP)) $(1)/wheel/*.whl $(3) pytest pytest-timeout hypothesis
+$(1)/bin/python $(if $(3),$(UNPINNED),$(PIP)) $(1)/wheel/*.whl $(3) pytest pytest-timeout pytest-xdist hypothesis
 endef
 
 $(RUNTIME_VENV)/.installed: $(shell find edge_runtime exported/digits -type f -not -path '*egg-info*' -not -path '*/build/*') constraints.txt
