@@ -269,7 +269,7 @@ def test_openvino_gives_the_same_bytes_for_any_batch_and_worker_count(
 @needs_openvino
 def test_openvino_runs_in_the_process_of_a_watch() -> None:
     arguments = {"model": BUILT_IN, "precision": "int8", "providers": ["openvino"]}
-    process = ModelProcess(arguments, 64_000_000)
+    process = ModelProcess(arguments, 64_000_000, 60)
     (result,) = process.classify([str(IMAGES[3])])
     process.close()
     assert result.label == LABELS[IMAGES[3].name]
