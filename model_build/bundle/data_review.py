@@ -45,9 +45,9 @@ def write(folder: Path, dataset: Dataset, review: LabelReview | None) -> str:
             rows.writerow(COLUMNS)
             rows.writerows(_rows(dataset, review))
         said.append(
-            f"{review.count:,} of {len(review.positions):,} labels are worth a look: the network's"
-            " features, judged by\nexamples other than the one in question, say another class."
-            f" `{REVIEW_NAME}` lists all labels,\nthe most doubtful first.\n"
+            f"Labels to look at: {review.count:,} of {len(review.positions):,}. The features of the"
+            " network, judged by other\nexamples than the one in question, say another class."
+            f" `{REVIEW_NAME}` has the most doubtful\nlabels first.\n"
         )
         if review.count:
             _draw_review(folder / REVIEW_SHEET, dataset, review)
