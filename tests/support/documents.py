@@ -197,8 +197,8 @@ def output_problem(session: Session, output: list[str]) -> str | None:
 
 def word_problems(session: Session) -> list[str]:
     """Words of a shown output that no text in `model_build` has, for what is too slow to run."""
-    # File names, and the runtime's reason for a damaged file, are not its own words.
-    text = re.sub(r"\S*[/_.]\S*|\(\w+: .*\)", " ", "\n".join(session.output))
+    # File names, the runtime's reason for a damaged file, and classes are not its own words.
+    text = re.sub(r"\S*[/_.]\S*|\(\w+: .*\)|\(as \w+\)", " ", "\n".join(session.output))
     words = set(re.findall(r"[a-z]{4,}", text))
     return [f"{session.command}: no text has {word!r}" for word in sorted(words - _own_words())]
 

@@ -141,7 +141,8 @@ def test_the_bundle_says_what_is_wrong_with_the_data(shapes):
     card = (bundle / "MODEL_CARD.md").read_text("utf-8")
     for picture in ("near_duplicates.png", "label_review.png"):
         assert f"]({picture})" in card
-        assert Image.open(bundle / picture).size[0] > 500
+        with Image.open(bundle / picture) as image:
+            assert image.width > 500
     described = {file.path for file in Classifier(bundle).manifest.files}
     assert {"label_review.csv", "label_review.png", "near_duplicates.png"} <= described
 
