@@ -13,8 +13,6 @@ from .exits import errors_as_exits, usage_as_exits
 _COMPLETE = "_EDGE_RUNTIME_COMPLETE"
 """The variable by which shells ask for completions; the name is click's rule."""
 _COMMANDS = ("bench", "check", "demo", "info", "predict", "update", "watch")
-
-
 _VERSION = {"version": __version__, "prog_name": "edge-runtime"}
 
 
