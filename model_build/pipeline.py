@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .data.sources.base import Finding
     from .training.history import Epoch, Trained
     from .verification.guessing import Guessing
-    from .verification.parity import ParityReport
+    from .verification.parity import Gates, ParityReport
 
 _logger = logging.getLogger(__name__)
 Say = Callable[[str], object]
@@ -69,6 +69,8 @@ def build(
     c_array: bool = False,
     ort: bool = False,
     force: bool = False,
+    strict: bool = False,
+    gates: Gates | None = None,
     tensorboard: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     say: Say = _logger.info,
@@ -83,7 +85,8 @@ def build(
     input's longer side in pixels; channels: 1 or 3; augment: a kind of augmentation; group_by: what
     the split does not divide, `folder`, `prefix` or a column of a .csv; all four for data of one's
     own. c_array, ort: further artifacts. force: replace an existing bundle, and write
-    a model that is no better than guessing.
+    a model that is no better than guessing. strict: no bundle without the int8 files. gates: what
+    an export must keep of the Keras model; None for the usual limits.
     tensorboard: a folder for TensorBoard's logs. callbacks: Keras callbacks of the caller's own.
     say, scanned, progress: told of each step (default: the log), of each example looked at, and of
     each epoch.
@@ -92,6 +95,7 @@ def build(
     Raises BuildError for a user's mistake, and GateError when an artifact does not give the
     trained model's answers, or the model is no better than guessing without `force`: nothing is
     written then, an existing bundle stays as it is, and the training is kept for the next call.
+    An int8 artifact that fails is left out of the bundle, unless `strict`.
     """
     name = name_of(data) if name is None else name
     check_name(name)
@@ -116,6 +120,7 @@ def build(
     from .recipes.registry import recipe_for
     from .training.trainer import train
     from .training.workspace import Workspace
+    from .verification.parity import Gates
 
     ignore_decoder_warnings()
     recipe = recipe_for(data, DataOptions(size, channels, augment, group_by))
@@ -162,7 +167,8 @@ def build(
             )
         say(f"kept epoch {trained.best.number}, the best on the validation part")
         trained = recipe.finish(trained, dataset, say)
-        calibration = calibrate(trained, recipe.calibration(trained, dataset))
+        examples = recipe.calibration(trained, dataset)
+        calibration = calibrate(trained, examples)
         review = review_labels(trained, dataset) if recipe.reviews_labels else None
         say("exporting and verifying ...")
         parity, guessing = write_bundle(
@@ -170,10 +176,14 @@ def build(
             dataset,
             calibration,
             recipe.quantization_samples(trained, dataset),
+            examples.scored,
             recipe.card,
             target,
             version,
+            say,
             force=force,
+            strict=strict,
+            gates=gates or Gates(),
             review=review,
             c_array=c_array,
             ort=ort,
@@ -183,6 +193,8 @@ def build(
     line = without_font(dataset.class_names)
     if line is not None:
         say(line)
+    for artifact in parity.dispensable:
+        say(f"{artifact.path} is left out of the bundle: {artifact.failure}")
     reads = dataset.preprocessing.reads
     if not guessing.passed:
         say(f"the model is {guessing.line(PLURALS[reads])}")
@@ -208,6 +220,7 @@ def verify(
     from edge_runtime.inputs.image import ignore_decoder_warnings
 
     from .bundle.writer import verify_bundle
+    from .export.artifacts import ARTIFACTS
     from .recipes.generic.recipe import DataOptions
     from .recipes.registry import BUILT_IN, recipe_for
     from .training.workspace import Workspace
@@ -217,6 +230,9 @@ def verify(
     with Workspace.temporary() as workspace:
         recipe = recipe_for(data, DataOptions(group_by=group_by))
         dataset = recipe.load(workspace, manifest.spec, scanned)
+        for artifact in ARTIFACTS:
+            if manifest.find(artifact.format, artifact.precision) is None:
+                say(f"{artifact.path} is not in the bundle: it was left out when this was built")
         return verify_bundle(Path(bundle), dataset)
 
 

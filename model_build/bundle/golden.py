@@ -47,7 +47,8 @@ class _Case:
 
 def write(folder: Path, spec: ModelSpec, dataset: Dataset) -> None:
     """Write `golden/` for the bundle being built in `folder`, which holds its ONNX files."""
-    classifiers = [Classifier(folder / name) for name in ("model.onnx", "model.int8.onnx")]
+    paths = [folder / name for name in ("model.onnx", "model.int8.onnx")]
+    classifiers = [Classifier(path) for path in paths if path.exists()]
     (folder / "golden").mkdir()
     vectors = []
     kind = spec.preprocessing.kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from edge_runtime.inputs.formats import PLURALS
 
 from ..calibration import Calibration
 from ..data.dataset import Dataset
+from ..export.quantization import Attempt
 from ..recipes.recipe import CardText
 from ..training.history import Trained
 from ..training.metrics import calibration_error, logits, softmax
@@ -40,6 +41,7 @@ def write(
     calibration: Calibration,
     text: CardText,
     parity: ParityReport,
+    quantized: Mapping[str, Attempt],
     guessing: Guessing,
     spec: ModelSpec,
     about_data: str,
@@ -69,7 +71,7 @@ def write(
     error = calibration_error(probabilities, labels)
     classes = class_report(labels, probabilities.argmax(1), spec.labels)
     card = _card(
-        *(trained, dataset, calibration, text, parity, guessing, spec, error),
+        *(trained, dataset, calibration, text, parity, quantized, guessing, spec, error),
         *(about_data, classes, unnamed),
     )
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
@@ -82,6 +84,7 @@ def _card(
     calibration: Calibration,
     text: CardText,
     parity: ParityReport,
+    quantized: Mapping[str, Attempt],
     guessing: Guessing,
     spec: ModelSpec,
     error: float,
@@ -94,6 +97,7 @@ def _card(
         f" | {a.max_difference:.1e} |"
         for a in parity.artifacts
     )
+    int8 = "".join(f"\n{line}\n" for line in _int8_lines(parity, quantized))
     keras = parity.artifacts[0]
     wrong = round((1 - keras.accuracy) * parity.images)
     shape = "x".join(map(str, spec.input.shape))
@@ -138,7 +142,7 @@ Read wrong: {wrong} of the {parity.images} test {things}. Each export was run on
 | artifact | precision | bytes | accuracy | agrees with Keras | largest difference |
 | --- | --- | ---: | ---: | ---: | ---: |
 {rows}
-
+{int8}
 By class, for the Keras model (precision: the share of the readings as this class that are right;
 recall: the share of its {things} that are read as it; F1: the harmonic mean of both):
 
@@ -175,3 +179,13 @@ Expected calibration error on the test {things}: {error:.2%} (15 bins).
 
 {limits}
 """
+
+
+def _int8_lines(parity: ParityReport, quantized: Mapping[str, Attempt]) -> Iterator[str]:
+    """Which int8 files are left out, and which were not made in the plain way."""
+    left_out = {artifact.path: artifact.failure for artifact in parity.dispensable}
+    for path, failure in left_out.items():
+        yield f"**`{path}` is left out of the bundle: {failure}.**"
+    for path, attempt in quantized.items():
+        if path not in left_out and not attempt.plain:
+            yield f"`{path}`: {attempt.about}, chosen on the validation part."

@@ -22,16 +22,17 @@ from edge_runtime.bundle.spec import ModelSpec
 from edge_runtime.inputs.formats import PLURALS
 
 from ..calibration import Calibration
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, Labelled
 from ..errors import GateError
 from ..export.artifacts import ARTIFACTS, ORT_ARTIFACTS, Artifact
 from ..export.c_array import write_c_array
 from ..export.exporter import export_all
 from ..label_review import LabelReview
-from ..recipes.recipe import CardText
+from ..recipes.recipe import CardText, Say
 from ..training.history import Trained
 from ..verification.guessing import Guessing, beside_guessing
-from ..verification.parity import ParityReport, verify
+from ..verification.judge import ValidationJudge
+from ..verification.parity import Gates, ParityReport, verify
 from . import golden
 from .staging import staged
 
@@ -41,11 +42,15 @@ def write_bundle(
     dataset: Dataset,
     calibration: Calibration,
     samples: NDArray[np.uint8],
+    examples: Labelled,
     card: CardText,
     target: Path,
     version: str,
+    say: Say,
     *,
     force: bool,
+    strict: bool = False,
+    gates: Gates = Gates(),
     review: LabelReview | None = None,
     c_array: bool = False,
     ort: bool = False,
@@ -54,9 +59,10 @@ def write_bundle(
 
     Raises GateError, with nothing written and an existing bundle untouched, when an artifact
     does not give the model's answers, or when the model is no better than guessing and `force` is
-    false; BuildError when `target` exists and `force` is false.
-    samples: (N, height, width, channels), which set the ranges of the int8 files. review: the
-    labels, judged.
+    false; BuildError when `target` exists and `force` is false. An int8 artifact that fails is left
+    out, unless `strict`.
+    samples: (N, height, width, channels), which set the ranges of the int8 files. examples: of the
+    validation part, on which the int8 files are chosen. review: the labels, judged.
     `c_array` adds the int8 TFLite model as a C header, `ort` the ORT files and their operators.
     """
     spec = ModelSpec(
@@ -70,20 +76,25 @@ def write_bundle(
     from . import data_review, model_card  # these load matplotlib
 
     with staged(target, force) as folder:
-        artifacts = export_all(trained.model, spec, samples, folder, ort=ort)
+        judge = ValidationJudge(trained.model, examples)
+        exported = export_all(trained.model, spec, samples, judge, folder, say, ort=ort)
         parity = verify(
             folder,
-            artifacts,
+            exported.artifacts,
             trained.model,
             dataset.name,
             dataset.sources(dataset.test),
             dataset.test,
             dataset.labels[dataset.test],
             dataset.tensors_later(dataset.test, trained.input),
-            name=dataset.images.name,
+            gates,
+            dataset.images.name,
         )
-        if parity.failures:
+        left_out = parity.dispensable
+        if parity.failures and (strict or len(left_out) < len(parity.failures)):
             raise GateError(parity.failures, parity.table())
+        for artifact in left_out:
+            (folder / artifact.path).unlink()
         accuracy, labels = parity.artifacts[0].accuracy, dataset.labels[dataset.test]
         guessing = beside_guessing(accuracy, labels, spec.labels)
         if not (guessing.passed or force):
@@ -94,18 +105,21 @@ def write_bundle(
         (folder / LABELS_NAME).write_text(labels_text(spec.labels), encoding="utf-8")
         (folder / "parity_report.json").write_text(parity.dumps(), encoding="utf-8")
         about_data = data_review.write(folder, dataset, review)
-        if c_array:
+        if c_array and (folder / "model.int8.tflite").exists():
             write_c_array(spec, folder / "model.int8.tflite", folder / "model.int8.h")
         golden.write(folder, spec, dataset)
+        quantized = exported.quantized
         classes = model_card.write(
-            folder, trained, dataset, calibration, card, parity, guessing, spec, about_data
+            *(folder, trained, dataset, calibration, card, parity, quantized, guessing, spec),
+            about_data,
         )
         manifest = Manifest(
             spec=spec,
-            files=tuple(_describe_files(folder, artifacts, parity)),
+            files=tuple(_describe_files(folder, exported.artifacts, parity)),
             calibration=calibration.to_json(),
             training=_training(trained, dataset)
             | {
+                "quantization": {path: way.to_json() for path, way in quantized.items()},
                 "guessing": guessing.to_json(),
                 "classes": [figures.to_json() for figures in classes],
             },
@@ -130,7 +144,11 @@ def verify_bundle(bundle: Path, dataset: Dataset) -> ParityReport:
     spec = manifest.spec
     return verify(
         bundle,
-        [*ARTIFACTS, *(a for a in ORT_ARTIFACTS if manifest.find(a.format, a.precision))],
+        [
+            artifact
+            for artifact in ARTIFACTS + ORT_ARTIFACTS
+            if manifest.find(artifact.format, artifact.precision)
+        ],
         keras.models.load_model(bundle / "model.keras"),
         dataset.name,
         dataset.sources(dataset.test),

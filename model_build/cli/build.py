@@ -84,6 +84,7 @@ Exit status: 0 the bundle is written, 2 usage, or data that cannot be used,
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the training's curves there, for TensorBoard.",
 )
+@click.option("--strict", is_flag=True, help="No bundle without the int8 files.")
 @click.option(
     "--force",
     is_flag=True,
@@ -94,7 +95,7 @@ def build(channels: str | None, **options: Any) -> None:
 
     When an export does not give the trained model's answers, or the model is no
     better than guessing (without --force), nothing is written; an existing bundle
-    stays as it is.
+    stays as it is. An int8 file that fails is left out, unless --strict is given.
     """
     progress = Progress()
     with (

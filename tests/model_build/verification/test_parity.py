@@ -5,14 +5,14 @@ import numpy as np
 import onnx
 import pytest
 
-from model_build.export.artifacts import ARTIFACTS
+from model_build.export.artifacts import ARTIFACTS, Artifact
 from model_build.verification.parity import ArtifactReport, Gates, ParityReport, verify
 
 from ..conftest import run
 
 
-def check(folder, model, dataset, spec, artifacts=ARTIFACTS, gates=Gates()):
-    part = dataset.test[:70]
+def check(folder, model, dataset, spec, artifacts=ARTIFACTS, gates=Gates(), count=70):
+    part = dataset.test[:count]
     return verify(
         folder,
         artifacts,
@@ -52,7 +52,7 @@ def test_a_perturbed_artifact_fails_and_its_images_are_named(built, model, datas
     [
         (Gates(fp32_difference=0), "model.tflite"),
         (Gates(float16_difference=0), "model.float16.tflite"),
-        (Gates(int8_accuracy_loss=-1, int8_images=-70), "model.int8.onnx"),
+        (Gates(int8_accuracy_loss=-1, int8_p_value=2), "model.int8.onnx"),
     ],
 )
 def test_each_gate_can_fail(built, model, dataset, spec, gates, path):
@@ -60,6 +60,31 @@ def test_each_gate_can_fail(built, model, dataset, spec, gates, path):
     (failure,) = check(built[0], model, dataset, spec, artifacts, gates).failures
     assert failure.startswith(path)
     assert "allowed" in failure
+
+
+def test_an_int8_loss_counts_where_it_is_significant(built, model, dataset, spec, tmp_path):
+    import keras
+
+    worse = keras.models.clone_model(model)
+    worse.set_weights(model.get_weights())
+    logits = worse.get_layer("logits")
+    logits.set_weights([-weights for weights in logits.get_weights()])
+    worse.save(tmp_path / "model.keras")
+    artifact = Artifact("model.keras", "keras", "int8")
+
+    def report(count):
+        return check(tmp_path, model, dataset, spec, [artifact], count=count)
+
+    few, many = report(4), report(5)
+    assert few.artifacts[0].accuracy == 0
+    assert not few.failures  # p = 1/16
+    assert many.failures == [
+        "model.keras: accuracy is 100.00% below Keras, significantly (p = 0.031, one-sided McNemar"
+        " test) more than the 0.30% allowed"
+    ]
+    assert many.dispensable == list(many.artifacts)
+    said = json.loads(many.dumps())
+    assert (said["passed"], said["left_out"]) == (True, ["model.keras"])
 
 
 def test_not_a_number_does_not_pass_a_gate(built, model, dataset, spec, tmp_path):

@@ -1,0 +1,43 @@
+"""How exports are measured while they are chosen: beside Keras, on the validation part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ..data.dataset import Labelled
+from ..export.artifacts import Artifact
+from ..export.paired import Paired, paired
+from ..training.metrics import forward
+from .runners import Probabilities, load_runner
+
+MOST = 2000
+"""Examples that are looked at, at most; of them a change of 1 % is 20."""
+_FEW = 64
+_BATCH = 64
+
+
+class ValidationJudge:
+    """See Judge."""
+
+    def __init__(self, model: keras.Model, examples: Labelled) -> None:
+        every = -(-len(examples.labels) // MOST)
+        self._tensors, self._labels = examples.tensors[::every], examples.labels[::every]
+        self._expected = forward(model, self._tensors)
+
+    def compare(self, artifact: Artifact, path: Path) -> Paired:
+        """The file at `path` beside Keras."""
+        found = self._run(artifact, path, len(self._labels))
+        return paired(self._expected.argmax(1), found.argmax(1), self._labels)
+
+    def distance(self, artifact: Artifact, path: Path) -> float:
+        """The mean difference of its probabilities from Keras's, on a few of the examples."""
+        found = self._run(artifact, path, min(_FEW, len(self._labels)))
+        return float(np.abs(found - self._expected[: len(found)]).mean())
+
+    def _run(self, artifact: Artifact, path: Path, count: int) -> Probabilities:
+        run, see = load_runner(artifact, path, list(self._tensors), self._tensors)
+        starts = range(0, count, _BATCH)
+        return np.concatenate([run(see(i, min(i + _BATCH, count))) for i in starts])
