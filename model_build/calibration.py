@@ -30,7 +30,8 @@ class CalibrationSet:
     """See `fit_temperature`."""
     refused: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     """By a name for the manifest: tensors of things that belong to no class, of which the share
-    below the minimum score is measured. Without any it is that of the wrong predictions."""
+    below the minimum score is measured. Unless one is named `refused`, that is the share of the
+    wrong predictions."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,9 @@ def calibrate(trained: Trained, examples: CalibrationSet) -> Calibration:
     def below(tensors: NDArray[np.uint8]) -> float:
         return float((softmax(logits(model, tensors)).max(axis=1) < min_score).mean())
 
-    refused = {name: below(tensors) for name, tensors in examples.refused.items()}
-    if not refused:
-        wrong = scores[~right]
-        refused = {"refused": float((wrong < min_score).mean()) if len(wrong) else 1.0}
+    wrong = scores[~right]
+    refused = {"refused": float((wrong < min_score).mean()) if len(wrong) else 1.0}
+    refused |= {name: below(tensors) for name, tensors in examples.refused.items()}
     return Calibration(
         temperature=temperature,
         images=count if plain is None else 2 * count,

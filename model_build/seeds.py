@@ -24,6 +24,8 @@ REJECTION = 4
 """Likewise: what the rejection head learns from."""
 QUANTIZATION = 5
 """Likewise: the letters among the samples that set the ranges of the int8 files."""
+STRANGERS = 6
+"""Likewise: things of no class, drawn to see what the minimum score refuses."""
 
 
 def judge(seed: int, network: int, fold: int) -> int:

@@ -104,7 +104,12 @@ def _card(
     labels = ", ".join(spec.labels)
     reads = spec.preprocessing.reads
     things = PLURALS[reads]
-    kept = text.kept.format(kept=calibration.kept, **calibration.refused)
+    strangers = ", ".join(
+        f"{share:.1%} of {name.removesuffix('_refused').replace('_', ' ')}"
+        for name, share in calibration.refused.items()
+        if name != "refused"
+    )
+    kept = text.kept.format(kept=calibration.kept, strangers=strangers, **calibration.refused)
     limits = text.limits.format(reads=reads)
     guess = "" if guessing.passed else f"\n**This model is {guessing.line(things)}.**\n"
     numbers = "; ".join(f"no. {i} is {spec.labels[i]}" for i in unnamed[:20])

@@ -30,7 +30,8 @@ class CardText:
     fitted: str
     """What the temperature was fitted on."""
     kept: str
-    """What the minimum score keeps and refuses; `str.format` fills in the calibration."""
+    """What the minimum score keeps and refuses; `str.format` fills in the calibration, and as
+    `strangers` what it refuses of each kind of thing that belongs to no class."""
     limits: str
     """What the model is not for."""
 
