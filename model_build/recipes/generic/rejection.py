@@ -30,9 +30,9 @@ OPEN, SHARE = 0.9, 0.98
 STEEP = 16.0
 """How fast the logarithm of the odds of the scale falls, by the distance from that share to the
 middle of the validation readings. Between 8 and 40 hardly a figure changes, on photos."""
-MOST_APART, ROUNDED = 1.5e-3, 256
+MOST_APART, ROUNDED = 2.5e-3, 256
 """The most that a probability may change when kernels are rounded to float16, on as many examples
-or fewer: less than a third of what its gate allows. A steeper scale is made flatter."""
+or fewer: half of what the gate of such files allows. A steeper scale is made flatter."""
 LEAST = 0.1
 """The scale of what is not alike at all: at 0 an int8 file would find all classes equal."""
 
@@ -97,7 +97,7 @@ def _opening(both: keras.Model, checks: Labelled) -> tuple[float, float]:
     some = np.arange(0, len(found), -(-len(found) // ROUNDED))
     rounded = _rounded(both, checks.tensors[some]).astype(np.float64)
     bias = np.log(OPEN / (1 - OPEN))
-    for steep in STEEP * 0.8 ** np.arange(20):
+    for steep in STEEP * 0.8 ** np.arange(12):
         weight = steep / max(middle - least, 1e-3)
 
         def scaled(values: Floats64, weight: float = weight) -> Floats64:
