@@ -92,5 +92,5 @@ def test_a_bundle_without_int8_verifies_and_runs(builds):
     done = subprocess.run([*map(str, command)], capture_output=True, text=True)
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
-        f"edge-runtime: {bundle}: the bundle has no int8 ONNX file, but fp32; give"
+        f"edge-runtime: {bundle}: the bundle has no int8 ONNX file, but fp32; give --precision fp32"
     ]
