@@ -31,7 +31,6 @@ Exit status: 0 the bundle is written, 2 usage, or data that cannot be used,
 @click.option("--name", metavar="NAME", help="The bundle's name. Default: that of the data.")
 @click.option(
     "--bundle-version",
-    "version",
     metavar="V",
     help="The bundle's version, by which a device refuses an older one. Default: that of"
     " model-build.",
@@ -90,7 +89,7 @@ Exit status: 0 the bundle is written, 2 usage, or data that cannot be used,
     is_flag=True,
     help="Replace an existing bundle; write a model no better than guessing.",
 )
-def build(channels: str | None, **options: Any) -> None:
+def build(channels: str | None, bundle_version: str | None, **options: Any) -> None:
     """Train, export, verify, and write OUTPUT/NAME.
 
     When an export does not give the trained model's answers, or the model is no
@@ -108,6 +107,7 @@ def build(channels: str | None, **options: Any) -> None:
         built = pipeline.build(
             **options,
             channels=int(channels) if channels else None,
+            version=bundle_version,
             say=progress.say,
             scanned=progress.scanned,
             progress=progress.epoch,

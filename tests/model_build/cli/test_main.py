@@ -157,6 +157,7 @@ def test_an_interrupted_build_leaves_no_bundle_and_the_next_one_succeeds(tmp_pat
     ("arguments", "status", "words"),
     [
         (["build", "--data", "nowhere"], 2, "--data nowhere: not known"),
+        (["build", "--name", "x", "--bundle-version", "new"], 2, "--bundle-version 'new': "),
         (["verify", "nowhere"], 3, "no such folder; give a bundle"),
         (["biuld"], 2, "'biuld'"),
     ],
