@@ -20,6 +20,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from edge_runtime import Classifier
@@ -30,6 +31,8 @@ from ..support.helpers import GOLDEN
 from .attack_files import contents
 
 DOCUMENTED = {"ok", "empty", "wrong_kind", "not_an_image", "corrupt", "too_large"}
+if find_spec("pi_heif") is None:
+    DOCUMENTED.add("unreadable")  # HEIC
 LARGEST = 20_000  # bytes of a file that is damaged, so that there is time for many
 MAX_PIXELS = 4_000_000
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
