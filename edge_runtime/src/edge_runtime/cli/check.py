@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +63,8 @@ def check(bundle: Path | None, key: Path | None, providers: list[str], as_json: 
         results = list(check_golden(folder, classifier))
         failed = sum(not result.passed for result in results)
         if as_json:
+            from dataclasses import asdict
+
             echo_json(
                 {
                     "bundle": str(folder),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -185,4 +184,6 @@ def check_signature(bundle: Path, key: Path, quiet: bool) -> None:
 
 def echo_json(data: Mapping[str, Any]) -> None:
     """Print a JSON object, in ASCII, which every terminal and pipe can take."""
+    import json
+
     click.echo(json.dumps(data, indent=2))
