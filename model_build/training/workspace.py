@@ -22,7 +22,10 @@ from ..errors import BuildError
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_FILES = {"data": ("tensors", "seen.json"), "training": ("label_noise.npz", "state.npz")}
+_FILES = {
+    "data": ("tensors", "seen.json"),
+    "training": ("label_noise.npz", "draws.npz", "state.npz"),
+}
 
 
 class Workspace:
@@ -99,7 +102,7 @@ class Workspace:
         ]
 
     def keep_arrays(self, name: str, arrays: Arrays) -> None:
-        """Keep arrays under a name (`state` or `label_noise`), in the place of those before."""
+        """Keep arrays as `state`, `draws` or `label_noise`, in the place of earlier ones."""
         path = self.folder / f"{name}.npz.new"
         with open(path, "wb") as file:
             np.savez(file, allow_pickle=False, **arrays)

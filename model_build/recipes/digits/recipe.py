@@ -126,7 +126,7 @@ class DigitsRecipe:
                 f"{digits.doubtful.sum()} of {len(digits.labels)} digits could be taken for others;"
                 " they are shown as they are, not drawn again"
             )
-        return DrawnStream(digits, len(dataset.class_names), config.outliers, config)
+        return DrawnStream(digits, len(dataset.class_names), config.outliers, config, workspace)
 
     def _label_noise(
         self,
