@@ -120,8 +120,10 @@ def _place(image: Image.Image, size: tuple[int, int], preprocessing: Preprocessi
     if isinstance(preprocessing, Crop):
         scale = min(image.width / size[0], image.height / size[1])
         wide, high = size[0] * scale, size[1] * scale
-        left, top = (image.width - wide) / 2, (image.height - high) / 2
-        return _resize(image, size, (left, top, left + wide, top + high))
+        # Rounding may leave the box a trifle larger than the image.
+        left, top = max(0, image.width - wide) / 2, max(0, image.height - high) / 2
+        right, below = min(left + wide, image.width), min(top + high, image.height)
+        return _resize(image, size, (left, top, right, below))
     return _resize(image, size)
 
 
