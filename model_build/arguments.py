@@ -10,8 +10,31 @@ from pathlib import Path
 from .errors import BuildError
 from .seeds import MAX_SEED
 
+AUTO = "auto"
+"""The architecture that the data is to choose."""
 ARCHITECTURES = ("compact", "lenet", "grid")
 """The names of the networks in `models`, known without loading Keras."""
+BACKBONES = ("efficientnet-lite0",)
+"""The names of pretrained networks whose weights are installed."""
+APPLICATIONS = (
+    *(f"convnext_{size}" for size in ("tiny", "small", "base", "large", "xlarge")),
+    *(f"densenet{layers}" for layers in (121, 169, 201)),
+    *(f"efficientnet_b{number}" for number in range(8)),
+    *(f"efficientnet_v2_{size}" for size in ("b0", "b1", "b2", "b3", "s", "m", "l")),
+    "inception_resnet_v2",
+    "inception_v3",
+    "mobilenet",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
+    "nasnet_large",
+    "nasnet_mobile",
+    *(f"resnet{layers}{version}" for layers in (50, 101, 152) for version in ("", "_v2")),
+    "vgg16",
+    "vgg19",
+    "xception",
+)
+"""The networks of `keras.applications`."""
 LONGEST_NAME = 200
 """Of a bundle, in bytes: file systems take 255, and hidden folders beside it have longer names."""
 
@@ -43,11 +66,22 @@ def check_training(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    weights: Path | None = None,
 ) -> None:
     """Raise BuildError for settings that no training can have; None is left to the data."""
-    if architecture is not None and architecture not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise BuildError(f"--architecture {architecture}: not known; choose {known}")
+    own = (AUTO, *ARCHITECTURES, *BACKBONES)
+    if architecture is not None and architecture not in (*own, *APPLICATIONS):
+        raise BuildError(
+            f"--architecture {architecture}: not known; choose {', '.join(own)}, or a network of"
+            " keras.applications, as mobilenet_v2"
+        )
+    if weights is not None and architecture not in APPLICATIONS:
+        raise BuildError(
+            f"--weights {weights}: for a network of keras.applications; name it with"
+            " --architecture, as mobilenet_v2"
+        )
+    if weights is not None and not weights.is_file():
+        raise BuildError(f"--weights {weights}: no such file")
     for option, count in (("--epochs", epochs), ("--batch-size", batch_size)):
         if count is not None and count < 1:
             raise BuildError(f"{option} {count}: at least 1 is needed")

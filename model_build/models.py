@@ -12,6 +12,8 @@ from keras import layers
 from edge_runtime.bundle.spec import InputSpec
 
 from .arguments import check_training
+from .backbones.registry import Backbone
+from .backbones.rounding import round_weights
 
 LOGITS = "logits"
 """The name of the last dense layer, which calibration rescales."""
@@ -41,6 +43,20 @@ def build_cnn(spec: InputSpec, n_classes: int, architecture: str = "compact") ->
     x = find_architecture(architecture).layers(x)
     x = layers.Dense(n_classes, name=LOGITS)(x)
     return keras.Model(pixels, layers.Softmax(name=PROBABILITIES)(x), name=architecture)
+
+
+def build_on(backbone: Backbone, spec: InputSpec, n_classes: int) -> keras.Model:
+    """Build a classifier on a pretrained backbone, for (batch, height, width, 3) values 0..255.
+
+    The logits are a dense layer of the means over the backbone's last feature map, whose weights
+    are rounded to float16. Raises BuildError when they cannot be had.
+    """
+    pixels = keras.Input(spec.shape, name=spec.name)
+    feature_map = backbone.features(pixels)
+    round_weights(keras.Model(pixels, feature_map))
+    x = layers.GlobalAveragePooling2D()(feature_map)
+    x = layers.Dense(n_classes, name=LOGITS)(x)
+    return keras.Model(pixels, layers.Softmax(name=PROBABILITIES)(x), name=backbone.name)
 
 
 def find_architecture(name: str) -> Architecture:

@@ -6,22 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from edge_runtime.bundle.spec import InputSpec, ModelSpec
 
 
 def unscaled(model: keras.Model) -> keras.Model:
-    """The same answers without the scaling layer: its factor is in the weights of the convolution
-    that follows. That saves a pass over the pixels.
+    """The same answers without the scaling layer, if it scales by a factor alone, which is then in
+    the weights of the convolution that follows. That saves a pass over the pixels.
     """
+    scaling, following = model.layers[1:3]
+    scales = isinstance(scaling, keras.layers.Rescaling) and not np.any(scaling.offset)
+    if not (scales and isinstance(following, keras.layers.Conv2D)):
+        return model
 
     def copied(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, keras.layers.Rescaling):
             return keras.layers.Identity(name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
-    scaling = next(layer for layer in model.layers if isinstance(layer, keras.layers.Rescaling))
     kernel, *others = model.get_weights()
     unscaled = keras.models.clone_model(model, clone_function=copied)
     unscaled.set_weights([kernel * scaling.scale, *others])

@@ -54,7 +54,12 @@ def test_so_is_the_last_of_several_seeds():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"architecture": "resnet"}, "--architecture resnet: not known; choose compact, lenet"),
+        (
+            {"architecture": "resnet"},
+            "--architecture resnet: not known; choose auto, compact, lenet",
+        ),
+        ({"weights": "w.h5"}, "--weights w.h5: for a network of keras.applications; name it"),
+        ({"architecture": "mobilenet_v2", "weights": "w.h5"}, "--weights w.h5: no such file"),
         ({"epochs": 0}, "--epochs 0: at least 1 is needed"),
         ({"batch_size": 0}, "--batch-size 0: at least 1 is needed"),
         ({"name": ""}, "--name '': give a plain folder name"),

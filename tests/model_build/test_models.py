@@ -37,5 +37,5 @@ def test_lenet_is_the_documents_network():
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
-    with pytest.raises(BuildError, match="resnet: not known; choose compact, lenet"):
+    with pytest.raises(BuildError, match="resnet: not known; choose auto, compact, lenet"):
         find_architecture("resnet")
