@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,7 @@ def build(
     version: str | None = None,
     output: str | Path = "exported",
     architecture: str | None = None,
+    weights: str | Path | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -76,20 +77,23 @@ def build(
     say: Say = _logger.info,
     scanned: Counted = lambda done, total: None,
     progress: Callable[[Epoch, int], object] = lambda epoch, epochs: None,
+    computed: Callable[[int, int, float], object] = lambda done, total, seconds: None,
 ) -> Built:
     """Train, export, verify, and write the bundle OUTPUT/NAME.
 
     data: `digits`, or the path of data of one's own. name: the bundle's name; default that of the
     data. version: the bundle's, ordered by its numbers; default that of this package.
-    architecture, epochs, batch_size, learning_rate: default what suits the data. size: the
+    architecture, epochs, batch_size, learning_rate: default what suits the data. weights: a file
+    of those of a pretrained network of `keras.applications`, which is fetched else. size: the
     input's longer side in pixels; channels: 1 or 3; augment: a kind of augmentation; group_by: what
     the split does not divide, `folder`, `prefix` or a column of a .csv; all four for data of one's
     own. c_array, ort: further artifacts. force: replace an existing bundle, and write
     a model that is no better than guessing. strict: no bundle without the int8 files. gates: what
     an export must keep of the Keras model; None for the usual limits.
     tensorboard: a folder for TensorBoard's logs. callbacks: Keras callbacks of the caller's own.
-    say, scanned, progress: told of each step (default: the log), of each example looked at, and of
-    each epoch.
+    say, scanned, progress, computed: told of each step (default: the log), of each example looked
+    at, of each epoch, and of each example that a pretrained network has seen, with the seconds
+    left.
 
     An interrupted build leaves a hidden folder beside the bundle, from which the same call goes on.
     Raises BuildError for a user's mistake, and GateError when an artifact does not give the
@@ -102,7 +106,8 @@ def build(
     version = __version__ if version is None else version
     check_version(version)
     check_output(Path(output))
-    check_training(architecture, epochs, batch_size, learning_rate)
+    weights = None if weights is None else Path(weights)
+    check_training(architecture, epochs, batch_size, learning_rate, weights)
     check_seed(seed)
     check_data(data, options=(size, channels, augment, group_by) != (None,) * 4)
     target = Path(output) / name
@@ -117,8 +122,8 @@ def build(
     from .calibration import calibrate
     from .label_review import review_labels
     from .recipes.generic.recipe import DataOptions
+    from .recipes.recipe import Tell, Wanted
     from .recipes.registry import recipe_for
-    from .training.trainer import train
     from .training.workspace import Workspace
     from .verification.parity import Gates
 
@@ -127,45 +132,20 @@ def build(
     if tensorboard is not None:
         callbacks = [*callbacks, _tensorboard(Path(tensorboard))]
     with Workspace.beside(target) as workspace:
-        dataset = recipe.load(workspace, progress=scanned)
+        dataset = recipe.load(workspace, progress=scanned, architecture=architecture)
         for finding in dataset.findings:
             say(f"  {finding.line()}")
-        architecture = architecture or recipe.default_architecture
-        config = recipe.settings(dataset, architecture, seed, epochs)
-        config = replace(
-            config,
-            batch_size=batch_size or config.batch_size,
-            learning_rate=learning_rate or config.learning_rate,
-        )
-        spec = recipe.input_spec(dataset, architecture)
         say(
             f"{dataset.about}: {len(dataset.train)} train, {len(dataset.validation)} validate,"
             f" {len(dataset.test)} test"
         )
-        key = f"{__version__} {architecture} {spec} {config} {dataset.augmentation}"
-        if workspace.keeps("training", key):
-            if workspace.arrays("state") is not None:
-                say(f"going on with the training that {workspace.folder} holds")
-            else:
-                say("going on with the build before, of which no epoch was kept yet")
-        stream = recipe.stream(dataset, spec, architecture, config, workspace, say)
-        trained = train(
-            stream,
-            recipe.checks(dataset, spec, seed),
-            spec,
-            len(dataset.class_names),
-            architecture,
-            config,
+        trained = recipe.train(
+            dataset,
+            architecture or recipe.default_architecture,
+            Wanted(seed, epochs, batch_size, learning_rate, weights, callbacks),
             workspace,
-            lambda epoch: progress(epoch, config.epochs),
-            callbacks,
+            Tell(say, progress, computed),
         )
-        if len(trained.history) < config.epochs:
-            say(
-                f"stopped after epoch {len(trained.history)}: the readings of the validation part"
-                " get no better"
-            )
-        say(f"kept epoch {trained.best.number}, the best on the validation part")
         trained = recipe.finish(trained, dataset, say)
         examples = recipe.calibration(trained, dataset)
         calibration = calibrate(trained, examples)

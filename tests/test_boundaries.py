@@ -46,11 +46,13 @@ BUILD_LAYERS = """
     export
     recipes.registry
     recipes.digits  recipes.generic
+    recipes.training
     recipes.recipe
     calibration  label_review
     training
     data
     models  quiet
+    backbones
     arguments
     seeds
     errors

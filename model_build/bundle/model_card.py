@@ -19,6 +19,7 @@ from ..export.quantization import Attempt
 from ..recipes.recipe import CardText
 from ..training.history import Trained
 from ..training.metrics import calibration_error, logits, softmax
+from ..training.transfer import TransferConfig
 from ..verification.class_report import ClassFigures, class_report
 from ..verification.guessing import Guessing
 from ..verification.parity import ParityReport
@@ -61,7 +62,8 @@ def write(
     names = [f"no. {i}" if i in unnamed else label for i, label in enumerate(spec.labels)]
     readings = [(names[labels[i]], names[found[i]], float(probabilities[i].max())) for i in hardest]
     with rc_context({"font.family": families}):
-        draw_training(folder / "training.png", trained.history, trained.best)
+        if trained.backbone is None:
+            draw_training(folder / "training.png", trained.history, trained.best)
         draw_confusion(folder / "confusion.png", labels, found, names)
         draw_reliability(folder / "reliability.png", probabilities, labels)
         draw_readings(folder / "hardest.png", images, readings, reads)
@@ -99,6 +101,11 @@ def _card(
     )
     int8 = "".join(f"\n{line}\n" for line in _int8_lines(parity, quantized))
     keras = parity.artifacts[0]
+    *small, large = map(str, parity.batch_sizes)
+    batches = f"{', '.join(small)} and {large} at a time"
+    if parity.batched < parity.images:
+        few = f"{', '.join(small)} at a time as well"
+        batches = f"{large} at a time, and on {parity.batched} of them {few}"
     wrong = round((1 - keras.accuracy) * parity.images)
     shape = "x".join(map(str, spec.input.shape))
     labels = ", ".join(spec.labels)
@@ -112,6 +119,7 @@ def _card(
     kept = text.kept.format(kept=calibration.kept, strangers=strangers, **calibration.refused)
     limits = text.limits.format(reads=reads)
     guess = "" if guessing.passed else f"\n**This model is {guessing.line(things)}.**\n"
+    origin, how, course = _training(trained)
     numbers = "; ".join(f"no. {i} is {spec.labels[i]}" for i in unnamed[:20])
     more = f"; and {len(unnamed) - 20} more, see `labels.txt`" if len(unnamed) > 20 else ""
     fonts = (
@@ -134,15 +142,14 @@ A small classifier of {things}: {labels}.
 | Split | {len(dataset.train)} to train, {len(dataset.validation)} to choose and calibrate, \
 {len(dataset.test)} to test |
 | Network | {trained.architecture}, {trained.model.count_params():,} parameters |
-| Input | `{spec.input.name}`: {shape} {spec.input.dtype}, raw values 0 to 255 |
+{origin}| Input | `{spec.input.name}`: {shape} {spec.input.dtype}, raw values 0 to 255 |
 | Preprocessing | `{spec.preprocessing.kind}`, done by edge-runtime |
-| Training | {len(trained.history)} epochs, seed {trained.config.seed}; epoch \
-{trained.best.number} was kept |
+| Training | {how} |
 {about_data}
 ## Accuracy
 {guess}
 Read wrong: {wrong} of the {parity.images} test {things}. Each export was run on all of them,
-{", ".join(map(str, parity.batch_sizes[:-1]))} and {parity.batch_sizes[-1]} at a time:
+{batches}:
 
 | artifact | precision | bytes | accuracy | agrees with Keras | largest difference |
 | --- | --- | ---: | ---: | ---: | ---: |
@@ -178,7 +185,7 @@ Expected calibration error on the test {things}: {error:.2%} (15 bins).
 
 ## Training
 
-![Training curves](training.png)
+{course}
 
 ## Limits
 
@@ -194,3 +201,24 @@ def _int8_lines(parity: ParityReport, quantized: Mapping[str, Attempt]) -> Itera
     for path, attempt in quantized.items():
         if path not in left_out and not attempt.plain:
             yield f"`{path}`: {attempt.about}, chosen on the validation part."
+
+
+def _training(trained: Trained) -> tuple[str, str, str]:
+    """A row on where the weights come from, how the network was trained in short, and at length."""
+    config, backbone = trained.config, trained.backbone
+    if backbone is None:
+        epochs = f"{len(trained.history)} epochs, seed {config.seed}"
+        how = f"{epochs}; epoch {trained.best.number} was kept"
+        return "", how, "![Training curves](training.png)"
+    assert isinstance(config, TransferConfig)
+    origin = f"| Pretrained on | {backbone.origin}; licence: {backbone.licence} |\n"
+    how = f"of the last layer, seed {config.seed}"
+    varied = f", each shown augmented {config.copies} times as well" if config.copies else ""
+    course = (
+        f"The weights of {backbone.name} are as they were published, in the precision of float16."
+        f" The last\nlayer is a multinomial logistic regression on its features of the training part{varied}, with the"
+        f"\nregularisation (C = {config.strength:g}) that reads the validation part best:"
+        f" cross-entropy {trained.best.validation_loss:.4f},\naccuracy"
+        f" {trained.best.validation_accuracy:.2%}."
+    )
+    return origin, how, course

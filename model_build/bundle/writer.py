@@ -193,6 +193,7 @@ def _describe_files(
 def _training(trained: Trained, dataset: Dataset) -> dict[str, Any]:
     from importlib.metadata import version
 
+    backbone = trained.backbone
     libraries = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "scikit-learn", "numpy")
     return {
         "data": dataset.about,
@@ -203,6 +204,7 @@ def _training(trained: Trained, dataset: Dataset) -> dict[str, Any]:
         **({"group_by": dataset.group_by} if dataset.group_by else {}),
         "architecture": trained.architecture,
         "parameters": trained.model.count_params(),
+        **({"backbone": backbone.to_json()} if backbone else {}),
         "settings": trained.config.to_json(),
         "libraries": {name: version(name) for name in libraries},
     }

@@ -46,7 +46,15 @@ Exit status: 0 the bundle is written, 2 usage, or data that cannot be used,
 @click.option(
     "--architecture",
     metavar="NAME",
-    help="compact, lenet or grid. Default: compact for the digits, else grid.",
+    help="auto, compact, lenet, grid, efficientnet-lite0, or a network of keras.applications, as"
+    " mobilenet_v2. Default: compact for the digits, else auto: for photos the better of"
+    " efficientnet-lite0 and grid, else grid.",
+)
+@click.option(
+    "--weights",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Those of a network of keras.applications, without its top. Default: fetched by Keras.",
 )
 @click.option("--epochs", metavar="N", type=int, help="As many, without stopping early.")
 @click.option("--batch-size", metavar="B", type=click.IntRange(1), help="Images a step.")
@@ -57,7 +65,8 @@ Exit status: 0 the bundle is written, 2 usage, or data that cannot be used,
     "--size",
     metavar="N",
     type=click.IntRange(8, 1024),
-    help="The input's longer side in pixels. Default: that of most images, at most 96.",
+    help="The input's longer side in pixels. Default: that of most images, at most 96; for a"
+    " pretrained network about what it was trained on.",
 )
 @click.option(
     "--channels", metavar="1|3", type=click.Choice(["1", "3"]), help="Grey or colour for all."
@@ -111,6 +120,7 @@ def build(channels: str | None, bundle_version: str | None, **options: Any) -> N
             say=progress.say,
             scanned=progress.scanned,
             progress=progress.epoch,
+            computed=progress.computed,
         )
         click.echo(
             f"the {built.parity.images} test {PLURALS[built.reads]} through every artifact:\n"

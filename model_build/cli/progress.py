@@ -39,6 +39,12 @@ class Progress:
         if self._live:
             self._write(f"looking at {done:,} of {total:,}" if done < total else "")
 
+    def computed(self, done: int, total: int, seconds: float) -> None:
+        """How many examples a backbone has seen; on a terminal only, and gone when it saw all."""
+        if self._live:
+            line = f"features {done:,}/{total:,}  {seconds:.0f} s left" if done < total else ""
+            self._write(line)
+
     def epoch(self, epoch: Epoch, epochs: int) -> None:
         """How far training is; away from a terminal one line for every tenth of the epochs."""
         left = epoch.seconds / epoch.number * (epochs - epoch.number)

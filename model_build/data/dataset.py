@@ -86,6 +86,8 @@ class Dataset:
     """What its owner says that they are grouped by."""
     near_duplicates: tuple[Indices, ...] = ()
     """Positions of images that are nearly the same, a group each."""
+    backbone_spec: InputSpec | None = None
+    """The input for a pretrained backbone, where one comes into question."""
 
     def picked(self, indices: Indices) -> Picked:
         """Those images, each opened when it is asked for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,12 @@ from .sources.base import Source
 SIDE = 96
 """The longer side of the input, in pixels, unless the images are smaller or --size says so."""
 MIN_SIDE = 8
+BACKBONE_STEP = 32
+"""The sides of a backbone's input are multiples of it: its last feature map is as many times
+smaller."""
+PHOTO_SIDE = 64
+"""The longer side of most images, in pixels, below which a backbone is not tried unasked: enlarged
+several times they are not what it was trained on, and small networks are made for them."""
 SAMPLE = 256
 """How many examples, evenly spread, are looked at to choose."""
 COLOURED = 12
@@ -31,9 +38,31 @@ WINDOWS = 128
 """Of a sound: windows are apart by 10 ms, or more so that no more than these are needed."""
 
 
-def choose_input(
-    source: Source, size: int | None, channels: int | None
-) -> tuple[InputSpec, Preprocessing]:
+@dataclass(frozen=True)
+class ChosenInput:
+    """What suits the data."""
+
+    spec: InputSpec
+    preprocessing: Preprocessing
+    shape: tuple[float, float] = (0.0, 0.0)
+    """Usual height and width of images, in pixels."""
+
+    def for_backbone(self, side: int, size: int | None) -> InputSpec:
+        """The input of a backbone that was trained on images of `side` x `side` pixels: about as
+        many, in the proportions of most images, so that nothing is cut off or distorted. size:
+        what the longer side is to be.
+        """
+        scale = size / max(self.shape) if size else side / math.sqrt(math.prod(self.shape))
+        steps = (round(length * scale / BACKBONE_STEP) for length in self.shape)
+        height, width = (BACKBONE_STEP * max(1, count) for count in steps)
+        return InputSpec(height, width, 3)
+
+    def suits_backbone(self, size: int | None) -> bool:
+        """True for images in colour or grey that are large enough to be photos."""
+        return min(max(self.shape), size or math.inf) >= PHOTO_SIDE
+
+
+def choose_input(source: Source, size: int | None, channels: int | None) -> ChosenInput:
     """What suits the examples that are not in the test part.
 
     size: what the longer side of images is to be, in pixels. channels: 1 or 3 for them.
@@ -64,12 +93,10 @@ def choose_input(
         return _images(sample, size, channels)
     if size is not None or channels is not None:
         raise BuildError(f"--size and --channels are for images, this is {source.about}")
-    return _sounds(sample) if source.reads == "sound" else _series(sample)
+    return ChosenInput(*(_sounds(sample) if source.reads == "sound" else _series(sample)))
 
 
-def _images(
-    sample: list[Any], size: int | None, channels: int | None
-) -> tuple[InputSpec, Preprocessing]:
+def _images(sample: list[Any], size: int | None, channels: int | None) -> ChosenInput:
     """Their usual size up to `SIDE`, colour if they have any.
 
     The whole image with its proportions kept: nothing is cut off, nothing distorted.
@@ -79,7 +106,8 @@ def _images(
     scale = (size or min(SIDE, max(height, width))) / max(height, width)
     high, wide = (max(MIN_SIDE, round(side * scale)) for side in (height, width))
     coloured = sum(colours) > 0.05 * len(sample)
-    return InputSpec(high, wide, channels or (3 if coloured else 1)), Fit()
+    spec = InputSpec(high, wide, channels or (3 if coloured else 1))
+    return ChosenInput(spec, Fit(), (float(height), float(width)))
 
 
 def _is_coloured(pixels: Any) -> bool:

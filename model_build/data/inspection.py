@@ -72,16 +72,19 @@ def look(
     examples: Examples,
     spec: InputSpec,
     preprocessing: Preprocessing,
-    store: TensorStore,
+    stores: Sequence[TensorStore],
     progress: Callable[[int], object] = lambda done: None,
 ) -> list[Seen]:
-    """Open every example once, keep its tensor in `store`, and say what was seen."""
+    """Open every example once, keep its tensor in each of `stores`, and say what was seen.
+
+    The first store is of `spec`; the others may be of other sizes.
+    """
 
     hashed = preprocessing.reads == "image" and len(examples) <= MOST
 
     def chunk(start: int) -> list[Seen]:
         places = range(start, min(start + _CHUNK, len(examples)))
-        return [_look(examples, place, spec, preprocessing, store, hashed) for place in places]
+        return [_look(examples, place, spec, preprocessing, stores, hashed) for place in places]
 
     seen: list[Seen] = []
     with ThreadPoolExecutor(available_cpus()) as pool:
@@ -96,7 +99,7 @@ def _look(
     place: int,
     spec: InputSpec,
     how: Preprocessing,
-    store: TensorStore,
+    stores: Sequence[TensorStore],
     hashed: bool,
 ) -> Seen:
     reader = reader_of(spec, how)
@@ -107,7 +110,9 @@ def _look(
         return Seen(error=f"{error.status}: {error}")
     if how.knows_blank and not tensor.any():
         return Seen(error="blank: shows nothing")
-    store.write(place, tensor)
+    stores[0].write(place, tensor)
+    for store in stores[1:]:
+        store.write(place, reader_of(store.spec, how).tensor(example))
     digest = hashlib.blake2b(tensor.tobytes(), digest_size=16).digest()
     flat = bool(tensor.min() == tensor.max())
     phash = perceptual_hash(example) if hashed and not flat else b""

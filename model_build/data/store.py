@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +37,17 @@ class MemoryStore:
         """(len(positions), height, width, channels) uint8."""
         reader = reader_of(spec, self._preprocessing)
         return reader.batch([reader.prepare(self._examples[i]) for i in positions])
+
+
+class Stores:
+    """The stores of the same examples at several sizes, as one."""
+
+    def __init__(self, stores: Sequence[TensorStore]) -> None:
+        self._by_spec = {store.spec: store for store in stores}
+
+    def tensors(self, positions: Indices, spec: InputSpec) -> NDArray[np.uint8]:
+        """(len(positions), height, width, channels) uint8. Raises KeyError for another spec."""
+        return self._by_spec[spec].tensors(positions, spec)
 
 
 class TensorStore:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,12 +17,37 @@ from ..calibration import CalibrationSet
 from ..data.dataset import Dataset, Labelled
 from ..errors import BuildError
 from ..training.config import TrainConfig
-from ..training.history import Trained
+from ..training.history import Epoch, Trained
 from ..training.stream import Stream
 from ..training.workspace import Workspace
 
 Say = Callable[[str], object]
 """Called with a line for a person."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user may say of a training; None leaves it to the data."""
+
+    seed: int = 0
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    weights: Path | None = None
+    """A file with the weights of a pretrained network of `keras.applications`."""
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+    """Keras callbacks of the user's own."""
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Whom a training tells how far it is."""
+
+    say: Say = lambda line: None
+    epoch: Callable[[Epoch, int], object] = lambda epoch, epochs: None
+    """Called with each epoch and the number of epochs."""
+    computed: Callable[[int, int, float], object] = lambda done, total, seconds: None
+    """Called with how many examples a backbone has seen, of how many, and the seconds left."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +99,20 @@ class Recipe(Protocol):
         workspace: Workspace,
         like: ModelSpec | None = None,
         progress: Callable[[int, int], object] = lambda done, total: None,
+        architecture: str | None = None,
     ) -> Dataset:
         """The examples, looked through and divided.
 
         workspace: where prepared tensors are kept for a later run. like: the model whose input
         the tensors are to fit, and whose classes the data must have; None chooses one that suits
-        the data. progress: called with how many examples were looked at, and of how many. Raises
-        BuildError.
+        the data and the architecture. progress: called with how many examples were looked at, and
+        of how many. Raises BuildError.
         """
+
+    def train(
+        self, dataset: Dataset, architecture: str, wanted: Wanted, workspace: Workspace, tell: Tell
+    ) -> Trained:
+        """A trained network of that architecture. Raises BuildError."""
 
     def settings(
         self, dataset: Dataset, architecture: str, seed: int, epochs: int | None = None

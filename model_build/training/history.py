@@ -8,6 +8,7 @@ import keras
 
 from edge_runtime.bundle.spec import InputSpec
 
+from ..backbones.registry import Backbone
 from .config import TrainConfig
 
 
@@ -39,3 +40,5 @@ class Trained:
     config: TrainConfig
     history: tuple[Epoch, ...]
     best: Epoch
+    backbone: Backbone | None = None
+    """What it was trained on, if not from nothing."""

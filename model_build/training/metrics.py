@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,16 +16,24 @@ from ..models import PROBABILITIES
 Floats = NDArray[np.float64]
 
 _CHUNK = 512
-"""Examples of one forward pass, so that memory stays bounded."""
+_CHUNK_PIXELS = 1_600_000
+"""Examples of one forward pass, and their pixels, so that memory stays bounded: 32 photos of
+224 x 224."""
 
 
 def forward(model: keras.Model, tensors: Tensors) -> NDArray[np.float32]:
     """What `model` gives for (N, height, width, channels) values 0 to 255, in inference mode."""
+    step = chunk_size(model.input.shape[1:])
     chunks = [
-        np.asarray(model(tensors[i : i + _CHUNK].astype(np.float32), training=False))
-        for i in range(0, len(tensors), _CHUNK)
+        np.asarray(model(tensors[i : i + step].astype(np.float32), training=False))
+        for i in range(0, len(tensors), step)
     ]
     return np.concatenate(chunks)
+
+
+def chunk_size(shape: Sequence[int]) -> int:
+    """How many examples of that (height, width, channels) go through a network at a time."""
+    return max(1, min(_CHUNK, _CHUNK_PIXELS // math.prod(shape[:2])))
 
 
 def logits_model(model: keras.Model) -> keras.Model:
@@ -70,7 +80,7 @@ def calibrated_loss(values: Floats, labels: NDArray[np.int64]) -> tuple[float, f
     """(cross-entropy in nats, accuracy) of (N, classes) logits at their best temperature."""
     probabilities = softmax(values / fit_temperature(values, labels))
     right = probabilities[np.arange(len(labels)), labels]
-    loss = float(-np.log(right + 1e-12).mean())
+    loss = max(0.0, float(-np.log(right + 1e-12).mean()))
     return loss, float((probabilities.argmax(axis=1) == labels).mean())
 
 

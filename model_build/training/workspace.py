@@ -23,7 +23,9 @@ from ..errors import BuildError
 Arrays = Mapping[str, NDArray[Any]]
 
 _FILES = {
-    "data": ("tensors", "seen.json"),
+    "data": ("tensors", "backbone_tensors", "seen.json"),
+    "features": ("features",),
+    "choice": ("choice.npz",),
     "training": ("label_noise.npz", "draws.npz", "state.npz"),
 }
 
@@ -68,9 +70,8 @@ class Workspace:
         self._lock.close()
 
     def keeps(self, what: str, key: str) -> bool:
-        """True if `what` (`data` or `training`) was kept for `key`; if not, it begins anew, and
-        with the data the training.
-        """
+        """True if `what` (a name in `_FILES`) was kept for `key`; if not, it begins anew, and with
+        `data` all the rest."""
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         mark = self.folder / f"{what}.key"
         if mark.is_file() and mark.read_text("ascii", errors="replace") == digest:

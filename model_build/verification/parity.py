@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ from ..training.metrics import forward
 from .runners import Probabilities, load_runner, median_milliseconds, size_of
 
 BATCH_SIZES = (1, 7, 64)
+BATCHED_PIXELS = 10_000_000
+"""Pixels of the images that are read at every batch size: 199 of 224x224, and 64 at least. The
+others are read at the largest size alone, since large networks take their time."""
 _CHUNK = 512
 
 
@@ -69,6 +73,8 @@ class ParityReport:
     batch_sizes: tuple[int, ...]
     gates: Gates
     artifacts: tuple[ArtifactReport, ...] = field(default=())
+    batched: int = 0
+    """As many of the images were read at every batch size, all of them at the largest."""
 
     @property
     def failures(self) -> list[str]:
@@ -142,6 +148,8 @@ def verify(
     """
     expected = forward(model, tensors)
     readings = expected.argmax(1)
+    pixels = math.prod(model.input.shape[1:3])
+    batched = min(len(labels), max(BATCH_SIZES[-1], BATCHED_PIXELS // pixels))
     reports = []
     for artifact in artifacts:
         path = folder / artifact.path
@@ -151,8 +159,13 @@ def verify(
             seen = see(start, min(start + _CHUNK, len(labels)))
             if not start:
                 milliseconds = median_milliseconds(run, seen)
-            for size, answer in zip(BATCH_SIZES, answers, strict=True):
-                answer += [run(seen[i : i + size]) for i in range(0, len(seen), size)]
+            *small, large = BATCH_SIZES
+            whole = [run(seen[i : i + large]) for i in range(0, len(seen), large)]
+            answers[-1] += whole
+            first = seen[: max(0, batched - start)]
+            for size, answer in zip(small, answers[:-1], strict=True):
+                answer += [run(first[i : i + size]) for i in range(0, len(first), size)]
+                answer.append(np.concatenate(whole)[len(first) :])
         agreement, difference = 1.0, 0.0
         wrong: set[int] = set()
         apart: set[int] = set()
@@ -187,7 +200,7 @@ def verify(
                 ),
             )
         )
-    return ParityReport(dataset_name, len(labels), BATCH_SIZES, gates, tuple(reports))
+    return ParityReport(dataset_name, len(labels), BATCH_SIZES, gates, tuple(reports), batched)
 
 
 def _difference(precision: str, gates: Gates) -> float:

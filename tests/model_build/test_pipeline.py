@@ -57,6 +57,15 @@ def test_verify_without_data_names_the_option_for_a_bundle_of_ones_own(tmp_path)
     assert "(fit preprocessing) than scikit-learn's" in refusal(pipeline.verify, bundle)
 
 
+def test_a_pretrained_network_is_not_for_the_digits(tmp_path):
+    said = refusal(pipeline.build, architecture="efficientnet-lite0", output=tmp_path)
+    assert said == (
+        "--architecture efficientnet-lite0: for photos of one's own, not for the digits; choose"
+        " compact, lenet, grid"
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_training_that_diverges_is_one_line_and_leaves_nothing(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, 8, 8)).astype(np.uint8)

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from edge_runtime.bundle.spec import InputSpec, ModelSpec
 
 from ... import seeds
+from ...arguments import ARCHITECTURES, AUTO
 from ...calibration import CalibrationSet
 from ...data.dataset import Dataset, Labelled
+from ...errors import BuildError
 from ...models import find_architecture
 from ...training.config import TrainConfig
 from ...training.history import Trained
 from ...training.trainer import train_to_the_end
 from ...training.workspace import Workspace
-from ..recipe import CardText, Say, refuse_other_data
+from ..recipe import CardText, Say, Tell, Wanted, refuse_other_data
+from ..training import train_network
 from .dataset import load_digits, strokes_of
 from .drawing import StrokeDigits
 from .label_noise import doubtful
@@ -83,13 +86,29 @@ class DigitsRecipe:
         workspace: Workspace,
         like: ModelSpec | None = None,
         progress: Callable[[int, int], object] = lambda done, total: None,
+        architecture: str | None = None,
     ) -> Dataset:
-        """scikit-learn's digits. Raises BuildError for a model of other data."""
+        """scikit-learn's digits. Raises BuildError for a model of other data, and for a pretrained
+        architecture."""
+        if architecture not in (None, AUTO, *ARCHITECTURES):
+            known = ", ".join(ARCHITECTURES)
+            raise BuildError(
+                f"--architecture {architecture}: for photos of one's own, not for the digits;"
+                f" choose {known}"
+            )
         dataset = load_digits()
         if like is not None:
             kind = dataset.preprocessing.kind
             refuse_other_data(like, dataset.about, dataset.class_names, kind)
         return dataset
+
+    def train(
+        self, dataset: Dataset, architecture: str, wanted: Wanted, workspace: Workspace, tell: Tell
+    ) -> Trained:
+        """A network that has learnt to read digits. Raises BuildError."""
+        if architecture == AUTO:
+            architecture = self.default_architecture
+        return train_network(self, dataset, architecture, wanted, workspace, tell)
 
     def settings(
         self, dataset: Dataset, architecture: str, seed: int, epochs: int | None = None

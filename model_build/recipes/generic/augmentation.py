@@ -119,16 +119,10 @@ def augmented(
     other: (copies * N, height, width, channels) uint8.
     """
     step = 256
-    made = [
-        np.asarray(
-            augment(
-                tf.constant(tensors[start : start + step].astype(np.float32)),
-                tf.constant([seed, 4 * (copy * len(tensors) + start)], tf.int32),
-            )
-        )
-        for copy in range(copies)
-        for start in range(0, len(tensors), step)
-    ]
-    whole = np.concatenate([np.zeros((0, *tensors.shape[1:])), *made])
-    rounded: NDArray[np.uint8] = np.rint(whole).astype(np.uint8)
-    return rounded
+    made: list[NDArray[np.uint8]] = [np.zeros((0, *tensors.shape[1:]), np.uint8)]
+    for copy in range(copies):
+        for start in range(0, len(tensors), step):
+            images = tf.constant(tensors[start : start + step].astype(np.float32))
+            place = tf.constant([seed, 4 * (copy * len(tensors) + start)], tf.int32)
+            made.append(np.rint(np.asarray(augment(images, place))).astype(np.uint8))
+    return np.concatenate(made)

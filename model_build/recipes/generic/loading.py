@@ -11,13 +11,15 @@ from edge_runtime import BundleError
 from edge_runtime.bundle.json_fields import check_line
 from edge_runtime.bundle.spec import UNKNOWN, ModelSpec
 
+from ...arguments import ARCHITECTURES, AUTO
+from ...backbones.registry import DEFAULT_BACKBONE, backbone_side
 from ...data.dataset import Dataset
 from ...data.groups import check_groups, divided_groups, group_names, numbered
 from ...data.input_spec import choose_input
 from ...data.inspection import Seen, judge, look
 from ...data.sources.detect import open_source
 from ...data.split import divide
-from ...data.store import TensorStore
+from ...data.store import Stores, TensorStore
 from ...errors import BuildError
 from ...training.workspace import Workspace
 from ..recipe import refuse_other_data
@@ -33,19 +35,33 @@ def load(
     workspace: Workspace,
     like: ModelSpec | None,
     progress: Callable[[int, int], object],
+    architecture: str = AUTO,
 ) -> Dataset:
     """The data at `path`; see `Recipe.load` and `DataOptions`. Raises BuildError."""
     source = open_source(path)
     _refuse_names(sorted(set(source.labels)), f"--data {path}")
     names = group_names(source, group_by) if group_by is not None else ()
     groups = numbered(names) if names else np.arange(len(source.examples))
+    backbone_spec = None
     if like is not None:
         spec, how = like.input, like.preprocessing
     else:
+        pretrained = architecture not in (AUTO, *ARCHITECTURES)
+        if pretrained and (source.reads != "image" or channels == 1):
+            this = source.about if source.reads != "image" else "--channels 1"
+            raise BuildError(
+                f"--architecture {architecture}: reads images in colour, this is {this}; leave the"
+                " option out"
+            )
         try:
-            spec, how = choose_input(source, size, channels)
+            chosen = choose_input(source, size, channels)
         except BuildError as error:
             raise BuildError(f"--data {path}: {error}") from None
+        spec, how = chosen.spec, chosen.preprocessing
+        if pretrained:
+            spec = backbone_spec = chosen.for_backbone(backbone_side(architecture), size)
+        elif architecture == AUTO and channels != 1 and chosen.suits_backbone(size):
+            backbone_spec = chosen.for_backbone(backbone_side(DEFAULT_BACKBONE), size)
     if how.reads != source.reads:
         raise BuildError(f"--data {path}: {source.about}, but the model reads {how.reads}")
     found = sorted(set(source.labels), key=_natural)
@@ -57,12 +73,15 @@ def load(
         augmentation = "warp" if grey else next(iter(fitting))
     if augmentation not in fitting:
         raise BuildError(f"--augment {augmentation}: for {how.reads} choose {', '.join(fitting)}")
-    key = f"{source.examples.fingerprint()}\n{spec}\n{how}\n{Seen.__match_args__}\n{group_by}"
+    key = f"{source.examples.fingerprint()}\n{spec}\n{backbone_spec}\n{how}"
+    key += f"\n{Seen.__match_args__}\n{group_by}"
     seen = workspace.seen() if workspace.keeps("data", key) else None
-    store = TensorStore(spec, workspace.folder / "tensors")
+    stores = [TensorStore(spec, workspace.folder / "tensors")]
+    if backbone_spec not in (None, spec):
+        stores.append(TensorStore(backbone_spec, workspace.folder / "backbone_tensors"))
     if seen is None:
         total = len(source.examples)
-        seen = look(source.examples, spec, how, store, lambda done: progress(done, total))
+        seen = look(source.examples, spec, how, stores, lambda done: progress(done, total))
         workspace.keep_seen(seen)
     try:
         judged = judge(source, seen, groups)
@@ -94,12 +113,13 @@ def load(
         validation=validation,
         test=test,
         spec=spec,
-        store=store,
+        store=Stores(stores),
         augmentation=augmentation,
         findings=findings,
         groups=None if len(set(groups.tolist())) == len(groups) else groups,
         group_by=group_by,
         near_duplicates=judged.near,
+        backbone_spec=backbone_spec,
     )
 
 

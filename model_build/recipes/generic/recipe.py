@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from edge_runtime.bundle.spec import InputSpec, ModelSpec
 
 from ... import seeds
+from ...arguments import ARCHITECTURES, AUTO
 from ...calibration import CalibrationSet
 from ...data.dataset import Dataset, Labelled
 from ...training.config import TrainConfig
 from ...training.history import Trained
 from ...training.workspace import Workspace
-from ..recipe import CardText, Say
+from ..recipe import CardText, Say, Tell, Wanted
+from ..training import train_network
 from . import loading
 from .augmentation import AUGMENTATIONS, augmented
+from .backbone import train_on_backbone
+from .choice import train_best
 from .plan import plan
 from .rejection import add_rejection_head
 from .strangers import draw_strangers
@@ -33,6 +37,8 @@ KEPT = 0.98
 """The share of right predictions that the recommended minimum score keeps: enough for 95 % on
 examples that it was not set on, on three sets of photos."""
 QUANTIZATION_SAMPLES = 600
+BACKBONE_SAMPLES = 300
+"""Of photos for a pretrained network, which take long."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class DataOptions:
 class GenericRecipe:
     """See Recipe."""
 
-    default_architecture = "grid"
+    default_architecture = AUTO
     reviews_labels = True
     card = CardText(
         fitted="of the\nexamples as they are and, where these are few, varied as in training",
@@ -71,6 +77,7 @@ class GenericRecipe:
         workspace: Workspace,
         like: ModelSpec | None = None,
         progress: Callable[[int, int], object] = lambda done, total: None,
+        architecture: str | None = None,
     ) -> Dataset:
         """The data at the path. Raises BuildError."""
         options = self._options
@@ -83,7 +90,18 @@ class GenericRecipe:
             workspace,
             like,
             progress,
+            architecture or self.default_architecture,
         )
+
+    def train(
+        self, dataset: Dataset, architecture: str, wanted: Wanted, workspace: Workspace, tell: Tell
+    ) -> Trained:
+        """A network of that architecture, or of the one that reads the data better."""
+        if architecture == AUTO:
+            return train_best(self, dataset, wanted, workspace, tell)
+        if architecture in ARCHITECTURES:
+            return train_network(self, dataset, architecture, wanted, workspace, tell)
+        return train_on_backbone(self, dataset, architecture, wanted, workspace, tell)
 
     def settings(
         self, dataset: Dataset, architecture: str, seed: int, epochs: int | None = None
@@ -95,7 +113,10 @@ class GenericRecipe:
 
     def input_spec(self, dataset: Dataset, architecture: str) -> InputSpec:
         """The input that was chosen when the data was looked through."""
-        return dataset.spec
+        if architecture in ARCHITECTURES:
+            return dataset.spec
+        assert dataset.backbone_spec is not None
+        return dataset.backbone_spec
 
     def stream(
         self,
@@ -131,7 +152,8 @@ class GenericRecipe:
 
     def quantization_samples(self, trained: Trained, dataset: Dataset) -> NDArray[np.uint8]:
         """The first examples of the training part, which is shuffled."""
-        return dataset.tensors(dataset.train[:QUANTIZATION_SAMPLES], trained.input)
+        count = QUANTIZATION_SAMPLES if trained.backbone is None else BACKBONE_SAMPLES
+        return dataset.tensors(dataset.train[:count], trained.input)
 
 
 def _validation(dataset: Dataset, spec: InputSpec, seed: int) -> Labelled:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.bundle.spec import InputSpec
 
-from ...data.dataset import Dataset
+from ...data.dataset import Dataset, Tensors
 from ...data.inspection import UNBALANCED
 from ...data.split import Indices
 from ...training.config import TrainConfig
@@ -82,3 +82,23 @@ def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32
     weights = 1 / np.maximum(counts, counts.max() / 10)
     scaled: NDArray[np.float32] = (weights * len(labels) / (weights * counts).sum()).astype("f4")
     return scaled
+
+
+class Varied:
+    """Examples augmented when they are asked for, always in the same way."""
+
+    def __init__(self, examples: Tensors, augment: Augment, seed: int, copy: int) -> None:
+        """copy: the number of this set of copies, each of which is another."""
+        self._examples, self._augment = examples, augment
+        self._seed, self._first = seed, copy * len(examples)
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, places: slice) -> NDArray[np.float32]:
+        """Of a slice: (n, height, width, channels) of 0..255."""
+        images = tf.constant(np.asarray(self._examples[places], np.float32))
+        place = self._first + (places.start or 0)
+        seed = tf.constant([self._seed, _DRAWS * place], tf.int32)
+        found: NDArray[np.float32] = np.asarray(self._augment(images, seed))
+        return found

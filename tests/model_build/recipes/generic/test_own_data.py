@@ -217,6 +217,7 @@ def train_own(path, workspace, config, progress=lambda epoch: None):
     """A training of the small network as a build does it."""
     recipe = recipe_for(str(path))
     dataset = recipe.load(workspace)
+    workspace.keeps("training", "as before")
     spec = recipe.input_spec(dataset, "grid")
     stream = recipe.stream(dataset, spec, "grid", config, workspace, lambda line: None)
     checks, classes = recipe.checks(dataset, spec, config.seed), len(dataset.class_names)
@@ -236,7 +237,6 @@ def test_a_training_that_was_broken_off_ends_with_the_weights_of_one_that_was_no
 
     def trained(target, progress=lambda epoch: None):
         with Workspace.beside(target) as workspace:
-            workspace.keeps("training", "as before")
             found = train_own(tmp_path / "shapes", workspace, config, progress)
             return found.model.get_weights(), [epoch.number for epoch in found.history]
 

@@ -1,0 +1,58 @@
+"""A network's features of many examples, computed once and kept in a file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ..data.dataset import Tensors
+from .metrics import chunk_size
+
+Computed = Callable[[int, int, float], object]
+"""Called with how many are done, of how many, and the seconds left, about."""
+
+
+def compute_features(
+    network: keras.Model, examples: Sequence[Tensors], path: Path, progress: Computed
+) -> NDArray[np.float32]:
+    """The (N, features) outputs of `network` for all examples of the sequence, in order.
+
+    examples: (n, height, width, channels) values 0 to 255 each. path: a file that holds what was
+    computed before, which is not computed again; progress: called after each step.
+    """
+    width = network.output.shape[-1]
+    shape = network.input.shape
+    graph = tf.function(
+        lambda images: network(images, training=False),
+        input_signature=[tf.TensorSpec(shape, tf.float32)],
+    )
+    step = chunk_size(shape[1:])
+    places = [
+        (part, first, min(first + step, len(part)))
+        for part in examples
+        for first in range(0, len(part), step)
+    ]
+    total = sum(len(part) for part in examples)
+    done, begun, start = 0, 0, time.monotonic()
+    path.touch(0o600)
+    with open(path, "r+b") as file:
+        kept = os.fstat(file.fileno()).st_size // (4 * width)
+        for part, first, last in places:
+            done += last - first
+            if done <= kept:
+                begun = done
+                continue
+            file.seek(4 * width * (done - last + first))
+            images = tf.constant(np.asarray(part[first:last], np.float32))
+            file.write(np.asarray(graph(images), "<f4").tobytes())
+            seconds = time.monotonic() - start
+            progress(done, total, seconds / (done - begun) * (total - done))
+        file.truncate(4 * width * total)
+    return np.fromfile(path, "<f4").reshape(total, width)
