@@ -101,6 +101,11 @@ class GenericRecipe:
             return train_best(self, dataset, wanted, workspace, tell)
         if architecture in ARCHITECTURES:
             return train_network(self, dataset, architecture, wanted, workspace, tell)
+        if (wanted.epochs, wanted.batch_size, wanted.learning_rate) != (None, None, None):
+            tell.say(
+                "--epochs, --batch-size and --learning-rate are for networks trained from nothing:"
+                f" not used for {architecture}"
+            )
         return train_on_backbone(self, dataset, architecture, wanted, workspace, tell)
 
     def settings(
