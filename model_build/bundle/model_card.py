@@ -217,8 +217,8 @@ def _training(trained: Trained) -> tuple[str, str, str]:
     course = (
         f"The weights of {backbone.name} are as they were published, in the precision of float16."
         f" The last\nlayer is a multinomial logistic regression on its features of the training"
-        f" part{varied},\nwith the regularisation (C = {config.strength:g}) that reads the validation"
-        f" part best: cross-entropy\n{trained.best.validation_loss:.4f}, accuracy"
+        f" part{varied},\nwith the regularisation (C = {config.strength:g}) that reads the"
+        f" validation part best: cross-entropy\n{trained.best.validation_loss:.4f}, accuracy"
         f" {trained.best.validation_accuracy:.2%}."
     )
     return origin, how, course

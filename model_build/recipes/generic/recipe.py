@@ -33,6 +33,8 @@ CHECK_COPIES = 8
 CHECK_EXAMPLES = 1000
 """Fewer validation examples are shown augmented as well, until there are this many or each was
 shown `CHECK_COPIES` times."""
+CHECK_PIXELS = 25_000_000
+"""Pixels of them at most, if there is a choice: 498 photos of 224x224."""
 KEPT = 0.98
 """The share of right predictions that the recommended minimum score keeps: enough for 95 % on
 examples that it was not set on, on three sets of photos."""
@@ -163,7 +165,8 @@ class GenericRecipe:
 
 def _validation(dataset: Dataset, spec: InputSpec, seed: int) -> Labelled:
     plain = dataset.labelled(dataset.validation, spec)
-    copies = min(CHECK_COPIES, CHECK_EXAMPLES // len(plain.labels))
+    examples = min(CHECK_EXAMPLES, CHECK_PIXELS // (spec.height * spec.width))
+    copies = min(CHECK_COPIES, examples // len(plain.labels))
     augment = AUGMENTATIONS[dataset.preprocessing.reads][dataset.augmentation]
     more = augmented(plain.tensors, augment, copies, seed)
     tensors = np.concatenate([plain.tensors, more])
