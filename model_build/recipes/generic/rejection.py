@@ -30,6 +30,9 @@ OPEN, SHARE = 0.9, 0.98
 STEEP = 16.0
 """How fast the logarithm of the odds of the scale falls, by the distance from that share to the
 middle of the validation readings. Between 8 and 40 hardly a figure changes, on photos."""
+STEEPEST = 100.0
+"""The weight of the cosine at most: at 270, on scenes, kernels of several libraries gave
+probabilities 5e-6 apart, half of what the gate of fp32 files allows."""
 MOST_APART, ROUNDED = 2.5e-3, 256
 """The most that a probability may change when kernels are rounded to float16, on as many examples
 or fewer: half of what the gate of such files allows. A steeper scale is made flatter."""
@@ -98,7 +101,7 @@ def _opening(both: keras.Model, checks: Labelled) -> tuple[float, float]:
     rounded = _rounded(both, checks.tensors[some]).astype(np.float64)
     bias = np.log(OPEN / (1 - OPEN))
     for steep in STEEP * 0.8 ** np.arange(12):
-        weight = steep / max(middle - least, 1e-3)
+        weight = min(STEEPEST, steep / max(middle - least, 1e-3))
 
         def scaled(values: Floats64, weight: float = weight) -> Floats64:
             opening = 1 / (1 + np.exp(-bias - weight * (values[:, :1] - least)))
