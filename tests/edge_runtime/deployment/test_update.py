@@ -151,7 +151,7 @@ u.update(Path({str(newer)!r}), Path({str(bundle)!r}))
     versions = set()
     seconds = 0.0
     for number in range(12):
-        edit_manifest(newer, lambda data, number=number: data.update(version=f"{number}"))
+        edit_manifest(newer, lambda data, number=number: data.update(version=f"1.{number}"))
         process = subprocess.Popen(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment(home)
         )
@@ -166,9 +166,9 @@ u.update(Path({str(newer)!r}), Path({str(bundle)!r}))
         seconds = seconds or time.monotonic() - started
         versions.add(version(bundle))
         version(tmp_path / "bundle.old")
-    assert "0" in versions
+    assert "1.0" in versions
     update(newer, bundle)
-    assert version(bundle) == "11"
+    assert version(bundle) == "1.11"
     assert not list(tmp_path.glob(".*"))
 
 
@@ -191,9 +191,10 @@ u.prove(Path({str(newer)!r}))
 sys.addaudithook(count)
 u.update(Path({str(newer)!r}), Path({str(bundle)!r}))
 """
+    edit_manifest(newer, lambda data: data.update(version="1.0"))
     update(newer, bundle)
     for step in (1, 2, 3, 4, 5, 6, 8, 12, 1000):
-        edit_manifest(newer, lambda data, step=step: data.update(version=f"{step}"))
+        edit_manifest(newer, lambda data, step=step: data.update(version=f"1.{step}"))
         process = subprocess.run(
             [sys.executable, "-c", code, str(step)], env=environment(home), timeout=TIMEOUT
         )
@@ -201,8 +202,8 @@ u.update(Path({str(newer)!r}), Path({str(bundle)!r}))
         version(bundle)
         version(tmp_path / "bundle.old")
         shutil.rmtree(tmp_path / ".bundle.new", ignore_errors=True)  # or it is met first
-    assert version(bundle) == "1000"
-    assert version(tmp_path / "bundle.old") == "12"
+    assert version(bundle) == "1.1000"
+    assert version(tmp_path / "bundle.old") == "1.12"
 
 
 def test_folders_are_exchanged(tmp_path: Path) -> None:
