@@ -17,12 +17,17 @@ from .paired import Paired
 
 MOST_LOST = 0.003
 """The loss of accuracy on the validation part, as a share, with which the search ends: that of the
-int8 gate."""
+int8 gate. As there, more counts only if it is significant: two of 500 examples are 0.4 points."""
+SIGNIFICANT = 0.05
+"""The p-value below which it is."""
 MOST_CHANGED = 0.01
 """And the share of its readings that change. Few examples show a loss less well than a change; if
 two of three changes are for the worse, a third of a point is lost by this share."""
 MOST_FP32 = 0.25
 """The most operators, as a share, that are left in fp32: more, and a file would hardly be int8."""
+MOST_MEASURED = 32
+"""The most operators of a network that are measured one by one. Each takes an export, seconds for a
+pretrained network, which has more of them."""
 
 
 class Quantizer(Protocol):
@@ -69,8 +74,8 @@ class Attempt:
     def good(self) -> bool:
         """True if the search may end here; a single example says nothing."""
         beside = self.beside
-        lost, changed = MOST_LOST * beside.examples, MOST_CHANGED * beside.examples
-        return beside.lost - beside.won <= max(1, lost) and beside.changed <= max(1, changed)
+        kept = beside.loss <= MOST_LOST or beside.p_value >= SIGNIFICANT
+        return kept and beside.changed <= max(1, MOST_CHANGED * beside.examples)
 
     @property
     def about(self) -> str:
@@ -136,6 +141,8 @@ def _ways(
         yield calibration, ()
     best = _best(tries).calibration
     moved, operators = {}, quantizer.operators
+    if len(operators) > MOST_MEASURED:
+        return
     for operator in operators:
         others = [other for other in operators if other != operator]
         with quiet():

@@ -70,8 +70,15 @@ def test_the_first_calibration_that_is_good_enough_is_taken(tmp_path):
 
 
 def test_a_loss_counts_beside_the_changes(tmp_path):
-    attempt, said, _ = found(tmp_path, Fake(8, 8, 8, lost=4))
+    attempt, said, _ = found(tmp_path, Fake(8, 8, 8, lost=5))
     assert (attempt.calibration, len(said)) == ("plain", 3)
+    assert found(tmp_path, Fake(8, 8, 8, lost=4))[1] == []  # may be chance
+
+
+def test_the_operators_of_a_large_network_are_not_measured_one_by_one(tmp_path):
+    costs = {f"op{k}": 0 for k in range(50)} | {"op7": 20}
+    attempt, said, _ = found(tmp_path, Fake(20, 4, 30, costs))
+    assert (attempt.calibration, attempt.fp32, len(said)) == ("percentile", (), 3)
 
 
 def test_the_most_sensitive_operators_stay_fp32_with_the_best_calibration(tmp_path):
