@@ -8,7 +8,8 @@ PIP := $(UNPINNED) --constraint constraints.txt
 # Files of tests run side by side, one process a core: most tests wait for processes that they start.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-# Tests of the runtime that need more than a device has; the others run as on a device.
+# Tests of the runtime that need more than a device has; the others run as on a device. These run one
+# after the other: Ray takes all cores itself.
 WITH_EXTRAS := $(addprefix tests/edge_runtime/,distributed bundle/test_signature.py inputs/test_heif.py web/test_page.py)
 
 # Tests of the runtime that read images with the model in the wheel.
@@ -23,7 +24,7 @@ build: $(VENV)/.installed
 
 test: lint $(RUNTIME_VENV)/.installed
 	$(BIN)/python $(PYTEST) tests/model_build tests/test_*.py
-	$(BIN)/python $(PYTEST) $(WITH_EXTRAS)
+	$(BIN)/python -m pytest $(WITH_EXTRAS)
 	cd $(RUNTIME_VENV) && bin/python $(PYTEST) -c ../pyproject.toml --rootdir .. ../tests/edge_runtime ../tests/campaigns
 
 # No test may depend on the figures of the model in exported/digits: the same with another one, which
