@@ -109,7 +109,8 @@ def build(
     weights = None if weights is None else Path(weights)
     check_training(architecture, epochs, batch_size, learning_rate, weights)
     check_seed(seed)
-    check_data(data, options=(size, channels, augment, group_by) != (None,) * 4)
+    options = (size, channels, augment, group_by) != (None,) * 4
+    check_data(data, options=options, architecture=architecture)
     target = Path(output) / name
     refuse_existing(target, force)
     if tensorboard is not None and find_spec("tensorboard") is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import ARCHITECTURES, AUTO
 from ..errors import BuildError
 
 if TYPE_CHECKING:
@@ -15,10 +16,11 @@ BUILT_IN = ("digits",)
 """Data sets that are known by name."""
 
 
-def check_data(data: str, *, options: bool = False) -> None:
+def check_data(data: str, *, options: bool = False, architecture: str | None = None) -> None:
     """Raise BuildError for data that is neither known nor there; loads nothing heavy.
 
-    options: any DataOptions are given, which a built-in data set does not take.
+    options: any DataOptions are given, which a built-in data set does not take; nor does it take
+    an `architecture` that is pretrained.
     """
     if data not in BUILT_IN:
         from ..data.sources.detect import check_there
@@ -27,6 +29,11 @@ def check_data(data: str, *, options: bool = False) -> None:
     elif options:
         raise BuildError(
             f"--size, --channels, --augment and --group-by are for data other than the {data}"
+        )
+    elif architecture not in (None, AUTO, *ARCHITECTURES):
+        raise BuildError(
+            f"--architecture {architecture}: for photos of one's own, not for the {data}; choose"
+            f" {', '.join(ARCHITECTURES)}"
         )
 
 

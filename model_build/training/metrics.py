@@ -23,7 +23,7 @@ _CHUNK_PIXELS = 1_600_000
 
 def forward(model: keras.Model, tensors: Tensors) -> NDArray[np.float32]:
     """What `model` gives for (N, height, width, channels) values 0 to 255, in inference mode."""
-    step = chunk_size(tensors.shape[1:])
+    step = chunk_size(tensors[:1].shape[1:])
     chunks = [
         np.asarray(model(tensors[i : i + step].astype(np.float32), training=False))
         for i in range(0, len(tensors), step)

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from edge_runtime.bundle.spec import InputSpec, ModelSpec
 
 from ... import seeds
-from ...arguments import ARCHITECTURES, AUTO
+from ...arguments import AUTO
 from ...calibration import CalibrationSet
 from ...data.dataset import Dataset, Labelled
-from ...errors import BuildError
 from ...models import find_architecture
 from ...training.config import TrainConfig
 from ...training.history import Trained
@@ -88,14 +87,7 @@ class DigitsRecipe:
         progress: Callable[[int, int], object] = lambda done, total: None,
         architecture: str | None = None,
     ) -> Dataset:
-        """scikit-learn's digits. Raises BuildError for a model of other data, and for a pretrained
-        architecture."""
-        if architecture not in (None, AUTO, *ARCHITECTURES):
-            known = ", ".join(ARCHITECTURES)
-            raise BuildError(
-                f"--architecture {architecture}: for photos of one's own, not for the digits;"
-                f" choose {known}"
-            )
+        """scikit-learn's digits. Raises BuildError for a model of other data."""
         dataset = load_digits()
         if like is not None:
             kind = dataset.preprocessing.kind

@@ -75,6 +75,7 @@ AT_ONCE = [
     (("build", "--augment", "photo"), 2, "are for data other than the digits"),
     (("build", "--data", "photos", "--size", "7"), 2, "'--size'"),
     (("build", "--data", "photos", "--channels", "4"), 2, "'--channels'"),
+    (("build", "--architecture", "mobilenet_v2"), 2, "for photos of one's own, not for the digits"),
     (("build", "--data", "photos", "--architecture", "resnet"), 2, "not known; choose auto"),
     (("build", "--data", "photos", "--architecture", ""), 2, "not known; choose auto"),
     (("build", "--data", "photos", "--epochs", "0"), 2, "--epochs 0: at least 1"),
