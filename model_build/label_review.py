@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,9 +15,8 @@ from . import seeds
 from .data.dataset import Dataset
 from .data.sources.base import NAMED
 from .data.split import Indices
-from .models import LOGITS
+from .training.features import features_of
 from .training.history import Trained
-from .training.metrics import forward
 
 Floats = NDArray[np.float64]
 
@@ -71,8 +69,7 @@ class LabelReview:
 def review_labels(trained: Trained, dataset: Dataset) -> LabelReview:
     """Judge the labels of all three parts of a dataset by the features of a trained network."""
     positions = np.sort(np.concatenate([dataset.train, dataset.validation, dataset.test]))
-    model = keras.Model(trained.model.input, trained.model.get_layer(LOGITS).input)
-    features = forward(model, dataset.tensors_later(positions, trained.input))
+    features = features_of(trained, dataset, positions)
     groups = np.arange(len(positions)) if dataset.groups is None else dataset.groups[positions]
     labels = dataset.labels[positions]
     probabilities = cross_fitted(features, labels, groups, len(dataset.class_names))

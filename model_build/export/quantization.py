@@ -21,8 +21,9 @@ int8 gate. As there, more counts only if it is significant: two of 500 examples 
 SIGNIFICANT = 0.05
 """The p-value below which it is."""
 MOST_CHANGED = 0.01
-"""And the share of its readings that change. Few examples show a loss less well than a change; if
-two of three changes are for the worse, a third of a point is lost by this share."""
+"""And the share of its readings that change; here too, more counts only if it is significant. Few
+examples show a loss less well than a change; if two of three changes are for the worse, a third of
+a point is lost by this share."""
 MOST_FP32 = 0.25
 """The most operators, as a share, that are left in fp32: more, and a file would hardly be int8."""
 MOST_MEASURED = 32
@@ -72,10 +73,13 @@ class Attempt:
 
     @property
     def good(self) -> bool:
-        """True if the search may end here; a single example says nothing."""
+        """True if the search may end here."""
+        from scipy.stats import binomtest
+
         beside = self.beside
         kept = beside.loss <= MOST_LOST or beside.p_value >= SIGNIFICANT
-        return kept and beside.changed <= max(1, MOST_CHANGED * beside.examples)
+        changed = binomtest(beside.changed, beside.examples, MOST_CHANGED, "greater")
+        return kept and changed.pvalue >= SIGNIFICANT
 
     @property
     def about(self) -> str:

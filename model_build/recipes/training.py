@@ -53,8 +53,8 @@ def train_network(
     )
     if len(trained.history) < config.epochs:
         say(
-            f"stopped after epoch {len(trained.history)}: the readings of the validation part get"
-            " no better"
+            f"stopped after epoch {len(trained.history)}: the readings of the validation part show"
+            " no gain in going on"
         )
     say(f"kept epoch {trained.best.number}, the best on the validation part")
     return trained

@@ -118,7 +118,8 @@ class StopEarly(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """End training if that is due."""
-        self.model.stop_training = self.due
+        if self.due:
+            self.model.stop_training = True
 
 
 class Resume(keras.callbacks.Callback):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""A network's features of many examples, computed once and kept in a file."""
+"""A network's features, the values before its last dense layer: computed once, kept in a file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ..data.dataset import Tensors
-from .metrics import chunk_size
+from ..data.dataset import Dataset, Tensors
+from ..data.split import Indices
+from ..models import LOGITS
+from .history import Trained
+from .metrics import chunk_size, forward
 
 Computed = Callable[[int, int, float], object]
 """Called with how many are done, of how many, and the seconds left, about."""
@@ -56,3 +59,21 @@ def compute_features(
             progress(done, total, seconds / (done - begun) * (total - done))
         file.truncate(4 * width * total)
     return np.fromfile(path, "<f4").reshape(total, width)
+
+
+def features_of(trained: Trained, dataset: Dataset, positions: Indices) -> NDArray[np.float32]:
+    """(N, features) of the examples at those positions of the dataset that `trained` learnt from.
+
+    Those that are known from its training are not computed again.
+    """
+    known = trained.features
+    network = keras.Model(trained.model.input, trained.model.get_layer(LOGITS).input)
+    if known is None:
+        return forward(network, dataset.tensors_later(positions, trained.input))
+    rows = np.full(len(dataset.labels), -1)
+    rows[np.concatenate([dataset.train, dataset.validation])] = np.arange(len(known))
+    found: NDArray[np.float32] = known[rows[positions]]
+    new = rows[positions] < 0
+    if new.any():
+        found[new] = forward(network, dataset.tensors_later(positions[new], trained.input))
+    return found

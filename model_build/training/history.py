@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.bundle.spec import InputSpec
 
@@ -42,3 +44,6 @@ class Trained:
     best: Epoch
     backbone: Backbone | None = None
     """What it was trained on, if not from nothing."""
+    features: NDArray[np.float32] | None = None
+    """(N, features): the backbone's of the training examples as they are, then of the validation
+    part."""

@@ -40,6 +40,7 @@ def train_head(
     labels: NDArray[np.int64],
     weights: NDArray[np.float32],
     checks: Labelled,
+    validated: int,
     backbone: Backbone,
     spec: InputSpec,
     config: TransferConfig,
@@ -49,8 +50,9 @@ def train_head(
     """A classifier on the frozen backbone; the same arguments give the same weights.
 
     views: the N training examples as they are, then augmented copies of them all. labels: (N,).
-    weights: (classes,), how much each class counts. checks: examples of the validation part, which
-    the regularisation is chosen on. The features are kept in `workspace`, and taken up from there.
+    weights: (classes,), how much each class counts. checks: the validation part, `validated`
+    examples as they are, then augmented copies; the regularisation is chosen on them. The features
+    are kept in `workspace`, and taken up from there.
     Raises BuildError when the backbone's weights cannot be had.
     """
     start = time.monotonic()
@@ -70,4 +72,5 @@ def train_head(
     seconds = time.monotonic() - start
     epoch = Epoch(1, head.loss, head.validation_loss, head.validation_accuracy, seconds)
     config = replace(config, strength=head.strength)
-    return Trained(model, backbone.name, spec, config, (epoch,), epoch, backbone)
+    plain = np.concatenate([found[: len(labels)], found[count : count + validated]])
+    return Trained(model, backbone.name, spec, config, (epoch,), epoch, backbone, plain)

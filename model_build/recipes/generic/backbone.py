@@ -49,6 +49,7 @@ def train_on_backbone(
         labels,
         class_weights(labels, len(dataset.class_names)),
         recipe.checks(dataset, spec, wanted.seed),
+        len(dataset.validation),
         backbone,
         spec,
         config,

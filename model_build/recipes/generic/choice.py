@@ -4,6 +4,8 @@ nothing."""
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -26,6 +28,9 @@ SHORT = 0.2
 NEAR = 0.03
 """How far below the pretrained network's accuracy a short training may end for the small network
 to be trained to its end before the choice."""
+FAR, GIVEN = 0.25, 0.3
+"""How far below the best accuracy of that short training may be, after that share of it, for it to
+be given up."""
 CERTAIN = 0.995
 """An accuracy of the pretrained network above which that would be in vain."""
 _TIMED = 20
@@ -44,8 +49,10 @@ def train_best(
     def pretrained() -> Trained:
         return train_on_backbone(recipe, dataset, DEFAULT_BACKBONE, wanted, workspace, tell)
 
-    def small(share: float = 1.0) -> Trained:
-        return train_network(recipe, dataset, SMALL, wanted, workspace, tell, share)
+    def small(share: float = 1.0, least: float = 0.0) -> Trained:
+        callbacks = [*wanted.callbacks, GiveUp(least)] if least else wanted.callbacks
+        asked = replace(wanted, callbacks=callbacks)
+        return train_network(recipe, dataset, SMALL, asked, workspace, tell, share)
 
     if dataset.backbone_spec is None:
         return small()
@@ -55,7 +62,8 @@ def train_best(
         if kept is not None:
             return small() if str(kept["architecture"]) == SMALL else pretrained()
     tell.say("comparing a pretrained network with a small one ...")
-    large, tried, whole = pretrained(), small(SHORT), False
+    large = pretrained()
+    tried, whole = small(SHORT, large.best.validation_accuracy - FAR), False
     if 0 < _ahead(large, tried) <= NEAR and large.best.validation_accuracy < CERTAIN:
         tell.say(f"{SMALL} comes near, and is trained to its end")
         tried, whole = small(), True
@@ -66,6 +74,21 @@ def train_best(
     tell.say(f"going on with the first; --architecture {second.architecture} builds the other")
     workspace.keep_arrays("choice", {"architecture": np.array(first.architecture)})
     return first if better or whole else small()
+
+
+class GiveUp(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends a training whose best accuracy is below `least` after `GIVEN` of its epochs."""
+
+    def __init__(self, least: float) -> None:
+        """least: accuracy on the validation part, in [0, 1]."""
+        super().__init__()
+        self._least, self._best = least, 0.0
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """End training if that is so."""
+        self._best = max(self._best, logs["val_accuracy"])
+        if epoch + 1 >= GIVEN * self.params["epochs"] and self._best < self._least:
+            self.model.stop_training = True
 
 
 def _ahead(large: Trained, small: Trained) -> float:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset, Labelled
 from ...data.split import Indices
 from ...models import LOGITS, PROBABILITIES
+from ...training.features import features_of
 from ...training.history import Trained
 from ...training.metrics import fit_temperature, forward, softmax
 
@@ -50,10 +51,8 @@ def add_rejection_head(trained: Trained, dataset: Dataset, checks: Labelled) -> 
     """
     model = trained.model
     logits = model.get_layer(LOGITS)
-    network = keras.Model(model.input, logits.input)
     shown = _some_of_each(dataset)
-    features = forward(network, dataset.tensors_later(shown, trained.input))
-    means = _directions(features, dataset.labels[shown])
+    means = _directions(features_of(trained, dataset, shown), dataset.labels[shown])
 
     likeness = layers.Dense(means.shape[1], use_bias=False, name="likeness")
     scale = layers.Dense(1, activation="sigmoid", name="rejection")

@@ -6,6 +6,7 @@ import pytest
 from model_build.errors import BuildError
 from model_build.models import build_cnn
 from model_build.recipes.digits.recipe import DigitsConfig, DigitsRecipe
+from model_build.recipes.generic.choice import GiveUp
 from model_build.training import callbacks
 from model_build.training.averaging import AveragedWeights
 from model_build.training.config import TrainConfig
@@ -72,6 +73,13 @@ def test_a_users_own_callbacks_are_told_of_the_averaged_weights(dataset, workspa
     assert logs["val_loss"] == trained.best.validation_loss
     assert logs["val_accuracy"] == trained.best.validation_accuracy
     assert logs["loss"] == trained.best.loss
+
+
+@pytest.mark.parametrize(("least", "epochs"), [(1.1, 2), (0.01, 4)])
+def test_a_training_that_stays_far_behind_is_given_up(dataset, workspace, least, epochs):
+    config = dataclasses.replace(DigitsConfig(epochs=4).settling(), patience=4)
+    trained = train_digits(dataset, workspace, config, callbacks=[GiveUp(least)])
+    assert len(trained.history) == epochs
 
 
 def test_digits_go_on_after_an_interrupt_and_end_with_the_same_weights(

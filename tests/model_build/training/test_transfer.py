@@ -41,7 +41,7 @@ def trained(workspace, progress=lambda done, total, seconds: None, copies=1):
     config = TransferConfig(seed=3, copies=copies)
     weights = np.ones(CLASSES, np.float32)
     return train_head(
-        views, shown.labels, weights, checks, BACKBONE, SPEC, config, workspace, progress
+        views, shown.labels, weights, checks, 20, BACKBONE, SPEC, config, workspace, progress
     )
 
 

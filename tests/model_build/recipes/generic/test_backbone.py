@@ -15,6 +15,7 @@ from model_build.recipes.generic import choice
 from model_build.recipes.generic.recipe import DataOptions, GenericRecipe
 from model_build.recipes.recipe import Tell, Wanted
 from model_build.training.config import TrainConfig
+from model_build.training.features import features_of
 from model_build.training.history import Epoch, Trained
 
 from ....support import drawn_data
@@ -107,6 +108,16 @@ def test_grey_photos_are_read_in_three_equal_channels(tmp_path, workspace):
     assert dataset.spec.channels == 1
     tensors = dataset.tensors(dataset.train, dataset.backbone_spec)
     np.testing.assert_array_equal(tensors[..., 0], tensors[..., 2])
+
+
+def test_features_that_training_saw_are_those_that_the_network_gives(tmp_path, workspace):
+    draw(tmp_path / "it", 10, (80, 80))
+    recipe, dataset = loaded(tmp_path / "it", workspace, size=64)
+    trained = recipe.train(dataset, LITE0, Wanted(), workspace, Tell(lambda line: None))
+    positions = np.random.default_rng(0).permutation(30)
+    known = features_of(trained, dataset, positions)
+    computed = features_of(replace(trained, features=None), dataset, positions)
+    np.testing.assert_allclose(known, computed, atol=1e-4)
 
 
 def test_what_a_backbone_cannot_read_is_refused(tmp_path, workspace):
