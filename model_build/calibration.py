@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .data.dataset import Labelled
 from .models import LOGITS
 from .training.history import Trained
-from .training.metrics import Floats, fit_temperature, logits, softmax
+from .training.metrics import Floats, fit_temperature, logits_of, softmax
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,11 @@ def fold_temperature(model: keras.Model, temperature: float) -> None:
 def calibrate(trained: Trained, examples: CalibrationSet) -> Calibration:
     """Fit the temperature, fold it into the model, and choose a minimum score."""
     model, scored, plain = trained.model, examples.scored, examples.plain
-    values, labels, weights = logits(model, scored.tensors), scored.labels, None
+    read = logits_of(model)
+    values, labels, weights = read(scored.tensors), scored.labels, None
     count = len(labels)
     if plain is not None:
-        values = np.concatenate([values, logits(model, plain.tensors)])
+        values = np.concatenate([values, read(plain.tensors)])
         labels = np.concatenate([labels, plain.labels])
         copies = count / len(plain.labels)
         weights = np.repeat([1.0, copies], [count, len(plain.labels)])
@@ -83,7 +84,7 @@ def calibrate(trained: Trained, examples: CalibrationSet) -> Calibration:
     min_score = _keeping(examples.kept, scores[right])
 
     def below(tensors: NDArray[np.uint8]) -> float:
-        return float((softmax(logits(model, tensors)).max(axis=1) < min_score).mean())
+        return float((softmax(read(tensors)).max(axis=1) < min_score).mean())
 
     wrong = scores[~right]
     refused = {"refused": float((wrong < min_score).mean()) if len(wrong) else 1.0}

@@ -18,7 +18,7 @@ from ..data.dataset import Dataset
 from ..export.quantization import Attempt
 from ..recipes.recipe import CardText
 from ..training.history import Trained
-from ..training.metrics import calibration_error, logits, softmax
+from ..training.metrics import calibration_error, logits_of, softmax
 from ..training.transfer import TransferConfig
 from ..verification.class_report import ClassFigures, class_report
 from ..verification.guessing import Guessing
@@ -54,7 +54,7 @@ def write(
     reads = spec.preprocessing.reads
     tensors = dataset.tensors_later(dataset.test, trained.input)
     labels = dataset.labels[dataset.test]
-    probabilities = softmax(logits(trained.model, tensors))
+    probabilities = softmax(logits_of(trained.model)(tensors))
     found = probabilities.argmax(1)
     hardest = np.argsort(probabilities.max(1) - (found != labels), kind="stable")[:24]
     images = dataset.picked(dataset.test[hardest]) if reads == "image" else tensors[hardest]

@@ -17,7 +17,7 @@ from ..data.dataset import Labelled
 from ..errors import BuildError
 from .averaging import AveragedWeights
 from .history import Epoch
-from .metrics import calibrated_loss, forward, logits_model
+from .metrics import calibrated_loss, logits_of
 from .workspace import Workspace
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -41,7 +41,7 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
         for a message."""
         super().__init__()
         self._averages, self._checks, self._rate = averages, checks, rate
-        self._logits = logits_model(averages.averaged)
+        self._logits = logits_of(averages.averaged)
         self._before, self._start = 0.0, time.monotonic()
         self._weights: list[NDArray[np.float32]] = []
         self.history: list[Epoch] = []
@@ -50,7 +50,7 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Measure, and note the epoch. Raises BuildError when the weights are no numbers."""
         averaged = self._averages.write()
-        values = forward(self._logits, self._checks.tensors).astype(np.float64)
+        values = self._logits(self._checks.tensors)
         if not (np.isfinite(logs["loss"]) and np.isfinite(values).all()):
             raise BuildError(
                 f"training diverged in epoch {len(self.history) + 1}: its loss is"

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset, Tensors
 from ..data.split import Indices
 from ..models import LOGITS
 from .history import Trained
-from .metrics import chunk_size, forward
+from .metrics import chunk_size, forward, forward_of
 
 Computed = Callable[[int, int, float], object]
 """Called with how many are done, of how many, and the seconds left, about."""
@@ -31,12 +30,8 @@ def compute_features(
     computed before, which is not computed again; progress: called after each step.
     """
     width = network.output.shape[-1]
-    shape = network.input.shape
-    graph = tf.function(
-        lambda images: network(images, training=False),
-        input_signature=[tf.TensorSpec(shape, tf.float32)],
-    )
-    step = chunk_size(shape[1:])
+    run = forward_of(network)
+    step = chunk_size(network.input.shape[1:])
     places = [
         (part, first, min(first + step, len(part)))
         for part in examples
@@ -53,8 +48,7 @@ def compute_features(
                 begun = done
                 continue
             file.seek(4 * width * (done - last + first))
-            images = tf.constant(np.asarray(part[first:last], np.float32))
-            file.write(np.asarray(graph(images), "<f4").tobytes())
+            file.write(run(part[first:last]).astype("<f4").tobytes())
             seconds = time.monotonic() - start
             progress(done, total, seconds / (done - begun) * (total - done))
         file.truncate(4 * width * total)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from ..data.dataset import Tensors
@@ -16,19 +18,40 @@ from ..models import PROBABILITIES
 Floats = NDArray[np.float64]
 
 _CHUNK = 512
-_CHUNK_PIXELS = 1_600_000
-"""Examples of one forward pass, and their pixels, so that memory stays bounded: 32 photos of
-224 x 224."""
+_CHUNK_PIXELS = 8 * 224 * 224
+"""Examples of one forward pass, and their pixels: of photos, more at a time are slower."""
+_SMALL = 64 * 64
+"""Pixels of an example up to which a forward pass is as quick without a graph."""
 
 
 def forward(model: keras.Model, tensors: Tensors) -> NDArray[np.float32]:
     """What `model` gives for (N, height, width, channels) values 0 to 255, in inference mode."""
-    step = chunk_size(tensors[:1].shape[1:])
-    chunks = [
-        np.asarray(model(tensors[i : i + step].astype(np.float32), training=False))
-        for i in range(0, len(tensors), step)
-    ]
-    return np.concatenate(chunks)
+    return forward_of(model)(tensors)
+
+
+def forward_of(model: keras.Model) -> Callable[[Tensors], NDArray[np.float32]]:
+    """`forward` for a model that is asked more than once: its graph, which takes a second or two
+    for a pretrained one, is built at the first time."""
+
+    def infer(examples: Any) -> Any:
+        return model(examples, training=False)
+
+    @functools.cache
+    def graph(shape: tuple[int, ...]) -> Callable[[Any], Any]:
+        pixels = tf.TensorSpec((None, *shape), tf.float32)
+        return tf.function(infer, input_signature=[pixels])  # type: ignore[no-any-return]
+
+    def run(tensors: Tensors) -> NDArray[np.float32]:
+        shape = tensors[:1].shape[1:]
+        step = chunk_size(shape)
+        call = graph(shape) if math.prod(shape[:2]) > _SMALL else infer
+        chunks = [
+            np.asarray(call(tf.constant(tensors[i : i + step], tf.float32)))
+            for i in range(0, len(tensors), step)
+        ]
+        return np.concatenate(chunks)
+
+    return run
 
 
 def chunk_size(shape: Sequence[int]) -> int:
@@ -41,9 +64,11 @@ def logits_model(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.get_layer(PROBABILITIES).input)
 
 
-def logits(model: keras.Model, tensors: Tensors) -> Floats:
-    """The values before the softmax, (N, classes), for (N, height, width, channels) uint8."""
-    return forward(logits_model(model), tensors).astype(np.float64)
+def logits_of(model: keras.Model) -> Callable[[Tensors], Floats]:
+    """A function that gives the values before the softmax, (N, classes), for (N, height, width,
+    channels) values 0 to 255."""
+    run = forward_of(logits_model(model))
+    return lambda tensors: run(tensors).astype(np.float64)
 
 
 def softmax(values: Floats) -> Floats:

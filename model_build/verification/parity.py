@@ -20,8 +20,8 @@ from ..training.metrics import forward
 from .runners import Probabilities, load_runner, median_milliseconds, size_of
 
 BATCH_SIZES = (1, 7, 64)
-BATCHED_PIXELS = 10_000_000
-"""Pixels of the images that are read at every batch size: 199 of 224x224, and 64 at least. The
+BATCHED_PIXELS = 3_300_000
+"""Pixels of the images that are read at every batch size: 65 of 224x224, and 64 at least. The
 others are read at the largest size alone, since large networks take their time."""
 _CHUNK = 512
 

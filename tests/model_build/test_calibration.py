@@ -4,7 +4,7 @@ import pytest
 from edge_runtime.bundle.spec import InputSpec
 from model_build.calibration import fold_temperature
 from model_build.models import build_cnn
-from model_build.training.metrics import calibration_error, fit_temperature, logits, softmax
+from model_build.training.metrics import calibration_error, fit_temperature, logits_of, softmax
 
 
 def drawn_readings(count=20_000):
@@ -30,6 +30,6 @@ def test_the_error_is_small_for_true_probabilities_and_large_for_boasting_ones()
 def test_a_folded_temperature_changes_the_scores_and_no_label():
     model = build_cnn(InputSpec(16, 16, 1), 10)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1)).astype(np.uint8)
-    before = logits(model, pixels)
+    before = logits_of(model)(pixels)
     fold_temperature(model, 2.5)
-    np.testing.assert_allclose(logits(model, pixels), before / 2.5, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits_of(model)(pixels), before / 2.5, rtol=1e-4, atol=1e-5)

@@ -5,7 +5,7 @@ from edge_runtime import Classifier
 from model_build.models import LOGITS
 from model_build.recipes.digits import letters
 from model_build.recipes.digits.dataset import strokes_of
-from model_build.training.metrics import logits, softmax
+from model_build.training.metrics import logits_of, softmax
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def ungated(model, tensors):
 
 def test_the_gate_changes_no_reading(model, shown):
     for tensors in shown:
-        before, after = ungated(model, tensors), logits(model, tensors)
+        before, after = ungated(model, tensors), logits_of(model)(tensors)
         np.testing.assert_array_equal(before.argmax(axis=1), after.argmax(axis=1))
         assert (np.abs(after) <= np.abs(before) + 1e-5).all()
 
@@ -43,9 +43,9 @@ def test_the_gate_closes_on_letters_and_leaves_digits_open(model, shown):
 
     drawn, print_letters = shown
     least = np.quantile(scores(ungated(model, drawn)), 0.02)
-    assert (scores(logits(model, drawn)) < least).mean() < 0.04
+    assert (scores(logits_of(model)(drawn)) < least).mean() < 0.04
     before = (scores(ungated(model, print_letters)) < least).mean()
-    after = (scores(logits(model, print_letters)) < least).mean()
+    after = (scores(logits_of(model)(print_letters)) < least).mean()
     assert after > before + 0.1
 
 
