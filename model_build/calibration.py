@@ -48,6 +48,8 @@ class Calibration:
     """Share of the right predictions that are at or above `min_score`."""
     refused: Mapping[str, float]
     """By name, the share of what belongs to no class, or of wrong predictions, below it."""
+    probabilities: Floats
+    """(N, classes) of the examples that it was set on, after that."""
 
     def to_json(self) -> Mapping[str, Any]:
         """The object that stands in the manifest."""
@@ -95,6 +97,7 @@ def calibrate(trained: Trained, examples: CalibrationSet) -> Calibration:
         min_score=min_score,
         kept=float((scores[right] >= min_score).mean()),
         refused=refused,
+        probabilities=probabilities,
     )
 
 

@@ -62,7 +62,8 @@ def write_bundle(
     false; BuildError when `target` exists and `force` is false. An int8 artifact that fails is left
     out, unless `strict`.
     samples: (N, height, width, channels), which set the ranges of the int8 files. examples: of the
-    validation part, on which the int8 files are chosen. review: the labels, judged.
+    validation part, those of `calibration`, on which the int8 files are chosen. review: the labels,
+    judged.
     `c_array` adds the int8 TFLite model as a C header, `ort` the ORT files and their operators.
     """
     spec = ModelSpec(
@@ -76,7 +77,7 @@ def write_bundle(
     from . import data_review, model_card  # these load matplotlib
 
     with staged(target, force) as folder:
-        judge = ValidationJudge(trained.model, examples)
+        judge = ValidationJudge(calibration.probabilities, examples)
         exported = export_all(trained.model, spec, samples, judge, folder, say, ort=ort)
         parity = verify(
             folder,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from ..data.dataset import Labelled
 from ..export.artifacts import Artifact
 from ..export.paired import Paired, paired
-from ..training.metrics import forward
+from ..training.metrics import Floats
 from .runners import Probabilities, load_runner
 
 MOST = 2000
@@ -22,10 +21,11 @@ _BATCH = 64
 class ValidationJudge:
     """See Judge."""
 
-    def __init__(self, model: keras.Model, examples: Labelled) -> None:
+    def __init__(self, expected: Floats, examples: Labelled) -> None:
+        """expected: (N, classes) probabilities of the Keras model; examples: those N."""
         every = -(-len(examples.labels) // MOST)
         self._tensors, self._labels = examples.tensors[::every], examples.labels[::every]
-        self._expected = forward(model, self._tensors)
+        self._expected = expected[::every]
 
     def compare(self, artifact: Artifact, path: Path) -> Paired:
         """The file at `path` beside Keras."""

@@ -28,7 +28,7 @@ SHORT = 0.2
 NEAR = 0.03
 """How far below the pretrained network's accuracy a short training may end for the small network
 to be trained to its end before the choice."""
-FAR, GIVEN = 0.25, 0.3
+FAR, GIVEN = 0.25, 0.2
 """How far below the best accuracy of that short training may be, after that share of it, for it to
 be given up."""
 CERTAIN = 0.995

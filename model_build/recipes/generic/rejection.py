@@ -34,7 +34,7 @@ middle of the validation readings. Between 8 and 40 hardly a figure changes, on 
 STEEPEST = 100.0
 """The weight of the cosine at most: at 270, on scenes, kernels of several libraries gave
 probabilities 5e-6 apart, half of what the gate of fp32 files allows."""
-MOST_APART, ROUNDED = 2.5e-3, 256
+MOST_APART, ROUNDED = 2.5e-3, 128
 """The most that a probability may change when kernels are rounded to float16, on as many examples
 or fewer: half of what the gate of such files allows. A steeper scale is made flatter."""
 LEAST = 0.1

@@ -12,7 +12,7 @@ from edge_runtime.bundle.spec import InputSpec
 
 Pixels = NDArray[np.uint8]
 
-COUNT = 100
+COUNT = 50
 """How many of each kind are drawn."""
 _DISKS = 60
 

@@ -13,6 +13,7 @@ from model_build.export.quantization import write_int8
 from model_build.export.saved_model import unscaled, write_saved_model
 from model_build.export.tflite_int8 import TFLiteQuantizer
 from model_build.quiet import quiet
+from model_build.training.metrics import forward
 from model_build.verification.judge import ValidationJudge
 
 from ..conftest import ROOT
@@ -129,7 +130,8 @@ def test_each_calibration_gives_another_file_that_reads(
     quantizers, format, model, dataset, spec, tmp_path
 ):
     quantizer = quantizers[format]
-    judge = ValidationJudge(model, dataset.labelled(dataset.validation, spec.input))
+    examples = dataset.labelled(dataset.validation, spec.input)
+    judge = ValidationJudge(forward(model, examples.tensors), examples)
     artifact = Artifact(f"model.{format}", format, "int8")
     with quiet():
         written = {quantizer.quantized(calibration) for calibration in quantizer.calibrations}
@@ -144,7 +146,8 @@ def test_operators_left_in_fp32_bring_the_file_nearer_to_keras(
     quantizers, format, model, dataset, spec, tmp_path
 ):
     quantizer = quantizers[format]
-    judge = ValidationJudge(model, dataset.labelled(dataset.validation, spec.input))
+    examples = dataset.labelled(dataset.validation, spec.input)
+    judge = ValidationJudge(forward(model, examples.tensors), examples)
     artifact = Artifact(f"model.{format}", format, "int8")
     path = tmp_path / artifact.path
     distances = []

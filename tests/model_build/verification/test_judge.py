@@ -2,12 +2,13 @@
 
 from model_build.data.dataset import Labelled
 from model_build.export.artifacts import Artifact
+from model_build.training.metrics import forward
 from model_build.verification.judge import MOST, ValidationJudge
 
 
 def test_the_judge_measures_what_the_libraries_of_the_users_give(built, model, dataset, spec):
     examples = dataset.labelled(dataset.validation, spec.input)
-    judge = ValidationJudge(model, examples)
+    judge = ValidationJudge(forward(model, examples.tensors), examples)
     exact = Artifact("model.onnx", "onnx", "fp32")
     beside = judge.compare(exact, built[0] / exact.path)
     assert (beside.examples, beside.changed) == (len(examples.labels), 0)
@@ -22,7 +23,11 @@ def test_of_many_examples_some_of_all_parts_are_looked_at(built, model, dataset,
     part = dataset.labelled(dataset.validation, spec.input)
     many = Labelled(part.tensors.repeat(20, axis=0), part.labels.repeat(20))
     artifact = Artifact("model.onnx", "onnx", "fp32")
-    beside = ValidationJudge(model, many).compare(artifact, built[0] / artifact.path)
+    beside = ValidationJudge(forward(model, many.tensors), many).compare(
+        artifact, built[0] / artifact.path
+    )
     assert len(part.labels) < beside.examples <= MOST < len(many.labels)
-    once = ValidationJudge(model, part).compare(artifact, built[0] / artifact.path)
+    once = ValidationJudge(forward(model, part.tensors), part).compare(
+        artifact, built[0] / artifact.path
+    )
     assert abs(beside.accuracy - once.accuracy) < 0.02
