@@ -46,7 +46,7 @@ def forward_of(model: keras.Model) -> Callable[[Tensors], NDArray[np.float32]]:
         step = chunk_size(shape)
         call = graph(shape) if math.prod(shape[:2]) > _SMALL else infer
         chunks = [
-            np.asarray(call(tf.constant(tensors[i : i + step], tf.float32)))
+            np.asarray(call(np.asarray(tensors[i : i + step], np.float32)))
             for i in range(0, len(tensors), step)
         ]
         return np.concatenate(chunks)
