@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,17 @@ def write_onnx(model: keras.Model, spec: ModelSpec, path: Path) -> None:
 
 
 def _renumber(graph: Any) -> None:
-    """Number what the converter made, `..__7`, in order of use: its own numbers are those of sets
-    of strings, whose order is another in every process.
+    """Number what the converter made, `..__7`, and constants of several uses, in order of use: its
+    own names and numbers are those of sets of strings, whose order is another in every process.
     """
+    constants = {value.name for value in graph.initializer}
+    uses = Counter(name for node in graph.node for name in node.input if name in constants)
+    shared = {name: f"shared__{k}" for k, (name, count) in enumerate(uses.items()) if count > 1}
+    for node in graph.node:
+        node.input[:] = [shared.get(name, name) for name in node.input]
+    for value in graph.initializer:
+        value.name = shared.get(value.name, value.name)
+
     numbers: dict[str, str] = {}
 
     def renumbered(name: str) -> str:

@@ -1,11 +1,15 @@
 import json
+import os
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import onnx
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from ..conftest import BUILD_OPTIONS, run
+from ..conftest import BUILD_OPTIONS, ROOT, run
 
 
 def test_onnx_passes_the_checker_and_names_its_axes(built):
@@ -82,6 +86,31 @@ def test_saved_model_serves_raw_bytes(built):
     ((_, given),) = signature.structured_input_signature[1].items()
     assert (given.name, given.dtype) == ("pixels", tf.uint8)
     assert list(signature.structured_outputs) == ["probabilities"]
+
+
+def test_the_names_of_constants_do_not_depend_on_the_process(tmp_path):
+    script = f"""
+        import sys
+        from pathlib import Path
+        import keras
+        from keras import layers
+        from edge_runtime.bundle.manifest import Manifest
+        from model_build.export.onnx import write_onnx
+        keras.utils.set_random_seed(0)
+        spec = Manifest.load({str(ROOT / "exported" / "digits")!r}).spec
+        x = pixels = keras.Input(spec.input.shape)
+        for _ in range(4):  # their limits are the same constants
+            x = layers.ReLU(6)(layers.Conv2D(4, 3)(x))
+        x = layers.Softmax()(layers.Dense(10)(layers.Flatten()(x)))
+        write_onnx(keras.Model(pixels, x), spec, Path(sys.argv[1]))
+    """
+    paths = [tmp_path / f"{seed}.onnx" for seed in (1, 2, 3)]
+    for path in paths:
+        environment = os.environ | {"PYTHONHASHSEED": path.stem}
+        command = [sys.executable, "-c", textwrap.dedent(script), path]
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+    first, *others = [path.read_bytes() for path in paths]
+    assert others == [first, first]
 
 
 def test_the_same_seed_builds_the_same_onnx_and_tflite_bytes(built, tmp_path):
