@@ -41,7 +41,7 @@ def _renumber(graph: Any) -> None:
     """
     constants = {value.name for value in graph.initializer}
     uses = Counter(name for node in graph.node for name in node.input if name in constants)
-    shared = {name: f"shared__{k}" for k, (name, count) in enumerate(uses.items()) if count > 1}
+    shared = {name: f"shared_{k}" for k, (name, count) in enumerate(uses.items()) if count > 1}
     for node in graph.node:
         node.input[:] = [shared.get(name, name) for name in node.input]
     for value in graph.initializer:
