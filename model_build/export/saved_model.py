@@ -34,8 +34,8 @@ def unscaled(model: keras.Model) -> keras.Model:
 
 def write_saved_model(model: keras.Model, spec: ModelSpec, dtype: tf.DType, folder: Path) -> None:
     """Write a SavedModel with one endpoint, `serve`, that takes raw values of `dtype`."""
+    # Not `track(model)`: the endpoint's variables are tracked, and would be written twice.
     archive = keras.export.ExportArchive()
-    archive.track(model)
     archive.add_endpoint(
         "serve", endpoint(model, spec), input_signature=[input_signature(spec.input, dtype)]
     )
