@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,11 +18,11 @@ from ..data.dataset import Tensors
 from ..export.artifacts import Artifact
 from ..export.paired import Paired, paired
 from ..training.metrics import forward
-from .runners import Probabilities, load_runner, median_milliseconds, size_of
+from .runners import Probabilities, load_runner, size_of
 
 BATCH_SIZES = (1, 7, 64)
-BATCHED_PIXELS = 3_300_000
-"""Pixels of the images that are read at every batch size: 65 of 224x224, and 64 at least. The
+BATCHED, BATCHED_PIXELS = 21, 1_100_000
+"""The images that are read at every batch size: as many at least, and more up to these pixels. The
 others are read at the largest size alone, since large networks take their time."""
 _CHUNK = 512
 
@@ -57,7 +58,7 @@ class ArtifactReport:
     max_difference: float
     """Largest difference of a probability from Keras's, over all batch sizes."""
     milliseconds: float
-    """For an image, one at a time: the median over the images."""
+    """For an image, one at a time: the median over those read so."""
     disagreeing: tuple[int, ...]
     """Positions in the dataset of the images that get another label than Keras gives."""
     failure: str | None
@@ -149,28 +150,31 @@ def verify(
     expected = forward(model, tensors)
     readings = expected.argmax(1)
     pixels = math.prod(model.input.shape[1:3])
-    batched = min(len(labels), max(BATCH_SIZES[-1], BATCHED_PIXELS // pixels))
+    batched = min(len(labels), max(BATCHED, BATCHED_PIXELS // pixels))
     reports = []
     for artifact in artifacts:
         path = folder / artifact.path
         run, see = load_runner(artifact, path, images, tensors)
         answers: list[list[Probabilities]] = [[] for _ in BATCH_SIZES]
+        seconds: list[float] = []
         for start in range(0, len(labels), _CHUNK):
             seen = see(start, min(start + _CHUNK, len(labels)))
-            if not start:
-                milliseconds = median_milliseconds(run, seen)
-            *small, large = BATCH_SIZES
-            whole = [run(seen[i : i + large]) for i in range(0, len(seen), large)]
-            answers[-1] += whole
             first = seen[: max(0, batched - start)]
-            for size, answer in zip(small, answers[:-1], strict=True):
-                answer += [run(first[i : i + size]) for i in range(0, len(first), size)]
-                answer.append(np.concatenate(whole)[len(first) :])
+            if not start:
+                run(seen[:1])  # the first call of a graph builds it
+            for size, answer in zip(BATCH_SIZES, answers, strict=True):
+                some = seen if size == BATCH_SIZES[-1] else first
+                for i in range(0, len(some), size):
+                    began = time.perf_counter()
+                    answer.append(run(some[i : i + size]))
+                    if size == 1:
+                        seconds.append(time.perf_counter() - began)
         agreement, difference = 1.0, 0.0
         wrong: set[int] = set()
         apart: set[int] = set()
         near = _difference(artifact.precision, gates)
-        found_by_size = [np.concatenate(answer) for answer in answers]
+        *small, large = [np.concatenate(answer) for answer in answers]
+        found_by_size = [*(np.concatenate([one, large[batched:]]) for one in small), large]
         compared = [paired(readings, found.argmax(1), labels) for found in found_by_size]
         worst = max(compared, key=lambda one: one.loss)
         for found in found_by_size:
@@ -189,7 +193,7 @@ def verify(
                 accuracy=worst.accuracy,
                 agreement=agreement,
                 max_difference=difference,
-                milliseconds=milliseconds,
+                milliseconds=float(np.median(seconds)) * 1e3,
                 disagreeing=tuple(sorted(wrong)),
                 failure=_judge(
                     artifact.precision,

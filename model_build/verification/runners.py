@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,19 +101,6 @@ def _ort_runner(path: Path) -> Run:
     session = ort_session(path)
     (given,) = session.get_inputs()
     return lambda pixels: np.asarray(session.run(None, {given.name: pixels})[0])
-
-
-def median_milliseconds(run: Run, tensors: Pixels) -> float:
-    """Milliseconds for an image, one at a time: the median over at most 200, or two seconds."""
-    run(tensors[:1])  # the first call of a graph builds it
-    times: list[float] = []
-    for index in range(min(len(tensors), 200)):
-        if sum(times) > 2:
-            break
-        start = time.perf_counter()
-        run(tensors[index : index + 1])
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)) * 1e3
 
 
 def size_of(path: Path) -> int:

@@ -128,10 +128,10 @@ def test_what_is_read_a_part_at_a_time_is_reported_as_a_whole(
     whole = figures()
     monkeypatch.setattr("model_build.verification.parity._CHUNK", 16)
     assert figures() == whole
-    # Of large images most are read at the largest batch size alone: 64 of these 70 at every one.
+    # Of large images most are read at the largest batch size alone: 21 of these 70 at every one.
     monkeypatch.setattr("model_build.verification.parity.BATCHED_PIXELS", 0)
     assert figures() == whole
-    assert check(folder, model, dataset, spec, artifacts[:1]).batched == 64
+    assert check(folder, model, dataset, spec, artifacts[:1]).batched == 21
 
 
 def artifact(path, **more):
