@@ -29,8 +29,8 @@ NEAR = 0.03
 """How far below the pretrained network's accuracy a short training may end for the small network
 to be trained to its end before the choice."""
 FAR, GIVEN = 0.25, 0.2
-"""How far below the best accuracy of that short training may be, after that share of it, for it to
-be given up."""
+"""How far below it the short training may be after that share of it, for it to go on; from there
+on evenly less, down to `NEAR` at its end."""
 CERTAIN = 0.995
 """An accuracy of the pretrained network above which that would be in vain."""
 _TIMED = 20
@@ -49,8 +49,8 @@ def train_best(
     def pretrained() -> Trained:
         return train_on_backbone(recipe, dataset, DEFAULT_BACKBONE, wanted, workspace, tell)
 
-    def small(share: float = 1.0, least: float = 0.0) -> Trained:
-        callbacks = [*wanted.callbacks, GiveUp(least)] if least else wanted.callbacks
+    def small(share: float = 1.0, rival: float = 0.0) -> Trained:
+        callbacks = [*wanted.callbacks, GiveUp(rival)] if rival else wanted.callbacks
         asked = replace(wanted, callbacks=callbacks)
         return train_network(recipe, dataset, SMALL, asked, workspace, tell, share)
 
@@ -63,7 +63,7 @@ def train_best(
             return small() if str(kept["architecture"]) == SMALL else pretrained()
     tell.say("comparing a pretrained network with a small one ...")
     large = pretrained()
-    tried, whole = small(SHORT, large.best.validation_accuracy - FAR), False
+    tried, whole = small(SHORT, large.best.validation_accuracy), False
     if 0 < _ahead(large, tried) <= NEAR and large.best.validation_accuracy < CERTAIN:
         tell.say(f"{SMALL} comes near, and is trained to its end")
         tried, whole = small(), True
@@ -77,17 +77,19 @@ def train_best(
 
 
 class GiveUp(keras.callbacks.Callback):  # type: ignore[misc]
-    """Ends a training whose best accuracy is below `least` after `GIVEN` of its epochs."""
+    """Ends a training whose best accuracy is too far below that of a rival; see `FAR`."""
 
-    def __init__(self, least: float) -> None:
-        """least: accuracy on the validation part, in [0, 1]."""
+    def __init__(self, rival: float) -> None:
+        """rival: accuracy on the validation part, in [0, 1]."""
         super().__init__()
-        self._least, self._best = least, 0.0
+        self._rival, self._best = rival, 0.0
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """End training if that is so."""
         self._best = max(self._best, logs["val_accuracy"])
-        if epoch + 1 >= GIVEN * self.params["epochs"] and self._best < self._least:
+        done = (epoch + 1) / self.params["epochs"]
+        far = float(np.interp(done, [GIVEN, 1], [FAR, NEAR]))
+        if done >= GIVEN and self._rival - self._best > far:
             self.model.stop_training = True
 
 

@@ -75,11 +75,29 @@ def test_a_users_own_callbacks_are_told_of_the_averaged_weights(dataset, workspa
     assert logs["loss"] == trained.best.loss
 
 
-@pytest.mark.parametrize(("least", "epochs"), [(1.1, 1), (0.01, 4)])
-def test_a_training_that_stays_far_behind_is_given_up(dataset, workspace, least, epochs):
+@pytest.mark.parametrize(("rival", "epochs"), [(1.5, 1), (0.01, 4)])
+def test_a_training_that_stays_far_behind_is_given_up(dataset, workspace, rival, epochs):
     config = dataclasses.replace(DigitsConfig(epochs=4).settling(), patience=4)
-    trained = train_digits(dataset, workspace, config, callbacks=[GiveUp(least)])
+    trained = train_digits(dataset, workspace, config, callbacks=[GiveUp(rival)])
     assert len(trained.history) == epochs
+
+
+def test_the_longer_a_training_lasts_the_nearer_it_must_have_come():
+    import keras
+
+    def given_up(accuracy):
+        """The epoch of ten after which a training is that stays at this accuracy."""
+        callback, model = GiveUp(0.9), keras.Sequential()
+        callback.set_params({"epochs": 10})
+        callback.set_model(model)
+        model.stop_training = False
+        for epoch in range(10):
+            callback.on_epoch_end(epoch, {"val_accuracy": accuracy})
+            if model.stop_training:
+                return epoch + 1
+        return None
+
+    assert [given_up(accuracy) for accuracy in (0.6, 0.75, 0.88, 0.95)] == [2, 6, None, None]
 
 
 def test_digits_go_on_after_an_interrupt_and_end_with_the_same_weights(
