@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .data.dataset import Labelled
 from .models import LOGITS
 from .training.history import Trained
-from .training.metrics import Floats, fit_temperature, logits_of, softmax
+from .training.metrics import Floats, fit_temperature, logits_from, logits_of, softmax
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class CalibrationSet:
     """Further examples, for the temperature only; all of them weigh as much as all of `scored`."""
     smoothing: float = 0.0
     """See `fit_temperature`."""
+    features: NDArray[np.float32] | None = None
+    """(N, features) of `scored`, the values before the last dense layer, where they are known."""
     refused: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     """By a name for the manifest: tensors of things that belong to no class, of which the share
     below the minimum score is measured. Unless one is named `refused`, that is the share of the
@@ -72,7 +74,8 @@ def calibrate(trained: Trained, examples: CalibrationSet) -> Calibration:
     """Fit the temperature, fold it into the model, and choose a minimum score."""
     model, scored, plain = trained.model, examples.scored, examples.plain
     read = logits_of(model)
-    values, labels, weights = read(scored.tensors), scored.labels, None
+    known, labels, weights = examples.features, scored.labels, None
+    values = read(scored.tensors) if known is None else logits_from(model, known)
     count = len(labels)
     if plain is not None:
         values = np.concatenate([values, read(plain.tensors)])

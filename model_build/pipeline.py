@@ -147,8 +147,8 @@ def build(
             workspace,
             Tell(say, progress, computed),
         )
-        trained = recipe.finish(trained, dataset, say)
         examples = recipe.calibration(trained, dataset)
+        trained = recipe.finish(trained, dataset, examples, say)
         calibration = calibrate(trained, examples)
         review = review_labels(trained, dataset) if recipe.reviews_labels else None
         say("exporting and verifying ...")

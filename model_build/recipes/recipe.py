@@ -136,11 +136,14 @@ class Recipe(Protocol):
     def checks(self, dataset: Dataset, spec: InputSpec, seed: int) -> Labelled:
         """Examples of the validation part that every epoch is measured on."""
 
-    def finish(self, trained: Trained, dataset: Dataset, say: Say) -> Trained:
-        """The trained network with all that is added to it afterwards."""
-
     def calibration(self, trained: Trained, dataset: Dataset) -> CalibrationSet:
         """What the temperature and the minimum score are set on."""
+
+    def finish(
+        self, trained: Trained, dataset: Dataset, examples: CalibrationSet, say: Say
+    ) -> Trained:
+        """The trained network with all that is added to it afterwards. examples: those of
+        `calibration`."""
 
     def quantization_samples(self, trained: Trained, dataset: Dataset) -> NDArray[np.uint8]:
         """(N, height, width, channels) tensors that set the ranges of the int8 files."""

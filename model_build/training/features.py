@@ -55,13 +55,17 @@ def compute_features(
     return np.fromfile(path, "<f4").reshape(total, width)
 
 
+def features_model(model: keras.Model) -> keras.Model:
+    """The same network up to its features."""
+    return keras.Model(model.input, model.get_layer(LOGITS).input)
+
+
 def features_of(trained: Trained, dataset: Dataset, positions: Indices) -> NDArray[np.float32]:
     """(N, features) of the examples at those positions of the dataset that `trained` learnt from.
 
     Those that are known from its training are not computed again.
     """
-    known = trained.features
-    network = keras.Model(trained.model.input, trained.model.get_layer(LOGITS).input)
+    known, network = trained.features, features_model(trained.model)
     if known is None:
         return forward(network, dataset.tensors_later(positions, trained.input))
     rows = np.full(len(dataset.labels), -1)

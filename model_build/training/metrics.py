@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ..data.dataset import Tensors
-from ..models import PROBABILITIES
+from ..models import LOGITS, PROBABILITIES
 
 Floats = NDArray[np.float64]
 
@@ -70,6 +70,13 @@ def logits_of(model: keras.Model) -> Callable[[Tensors], Floats]:
     channels) values 0 to 255."""
     run = forward_of(logits_model(model))
     return lambda tensors: run(tensors).astype(np.float64)
+
+
+def logits_from(model: keras.Model, features: NDArray[np.float32]) -> Floats:
+    """The values before the softmax, (N, classes), for (N, features) values before the last dense
+    layer."""
+    end = keras.Model(model.get_layer(LOGITS).input, model.get_layer(PROBABILITIES).input)
+    return forward(end, features).astype(np.float64)
 
 
 def softmax(values: Floats) -> Floats:

@@ -171,11 +171,6 @@ class DigitsRecipe:
         tensors = np.concatenate([plain.tensors, drawn.tensors])
         return Labelled(tensors, np.concatenate([plain.labels, drawn.labels]))
 
-    def finish(self, trained: Trained, dataset: Dataset, say: Say) -> Trained:
-        """The network with its rejection head."""
-        say("learning to doubt letters ...")
-        return add_rejection_head(trained, dataset)
-
     def calibration(self, trained: Trained, dataset: Dataset) -> CalibrationSet:
         """The validation digits drawn again, and as they are: few, and nearly all read right."""
         digits = strokes_of(dataset, dataset.validation, trained.input)
@@ -190,6 +185,13 @@ class DigitsRecipe:
                 "letters_refused": draw_letters(other_letters(), REFUSED, digits, rng),
             },
         )
+
+    def finish(
+        self, trained: Trained, dataset: Dataset, examples: CalibrationSet, say: Say
+    ) -> Trained:
+        """The network with its rejection head."""
+        say("learning to doubt letters ...")
+        return add_rejection_head(trained, dataset)
 
     def quantization_samples(self, trained: Trained, dataset: Dataset) -> NDArray[np.uint8]:
         """Training digits as they are, and letters."""

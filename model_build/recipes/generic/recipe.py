@@ -16,7 +16,9 @@ from ...arguments import ARCHITECTURES, AUTO
 from ...calibration import CalibrationSet
 from ...data.dataset import Dataset, Labelled
 from ...training.config import TrainConfig
+from ...training.features import features_model
 from ...training.history import Trained
+from ...training.metrics import forward
 from ...training.workspace import Workspace
 from ..recipe import CardText, Say, Tell, Wanted
 from ..training import train_network
@@ -142,11 +144,6 @@ class GenericRecipe:
         """The validation part; where it is small, augmented copies behind it."""
         return _validation(dataset, spec, seed + seeds.CHECKS)
 
-    def finish(self, trained: Trained, dataset: Dataset, say: Say) -> Trained:
-        """The network with its rejection head."""
-        seed = trained.config.seed + seeds.CALIBRATION
-        return add_rejection_head(trained, dataset, _validation(dataset, trained.input, seed))
-
     def calibration(self, trained: Trained, dataset: Dataset) -> CalibrationSet:
         """The validation part, as `checks` with other draws."""
         seed = trained.config.seed + seeds.CALIBRATION
@@ -154,8 +151,20 @@ class GenericRecipe:
         strangers = draw_strangers(
             dataset.preprocessing.reads, trained.input, trained.config.seed + seeds.STRANGERS
         )
-        smoothing = 1 / (len(dataset.validation) + 2)
-        return CalibrationSet(scored, KEPT, smoothing=smoothing, refused=strangers)
+        return CalibrationSet(
+            scored,
+            KEPT,
+            smoothing=1 / (len(dataset.validation) + 2),
+            features=forward(features_model(trained.model), scored.tensors),
+            refused=strangers,
+        )
+
+    def finish(
+        self, trained: Trained, dataset: Dataset, examples: CalibrationSet, say: Say
+    ) -> Trained:
+        """The network with its rejection head."""
+        assert examples.features is not None
+        return add_rejection_head(trained, dataset, examples.scored, examples.features)
 
     def quantization_samples(self, trained: Trained, dataset: Dataset) -> NDArray[np.uint8]:
         """The first examples of the training part, which is shuffled."""

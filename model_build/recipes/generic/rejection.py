@@ -44,10 +44,13 @@ Floats = NDArray[np.float32]
 Floats64 = NDArray[np.float64]
 
 
-def add_rejection_head(trained: Trained, dataset: Dataset, checks: Labelled) -> Trained:
+def add_rejection_head(
+    trained: Trained, dataset: Dataset, checks: Labelled, features: Floats
+) -> Trained:
     """The same network with a rejection head between its logits and its softmax.
 
-    checks: examples of the validation part, by which the scale is set.
+    checks: N examples of the validation part, by which the scale is set; features: (N, features)
+    of them.
     """
     model = trained.model
     logits = model.get_layer(LOGITS)
@@ -63,8 +66,9 @@ def add_rejection_head(trained: Trained, dataset: Dataset, checks: Labelled) -> 
     likeness.set_weights([means])
     above.set_weights([np.array([[1 - LEAST]]), np.array([LEAST])])
 
-    both = keras.Model(model.input, layers.Concatenate()([x, logits.output]))
-    weight, bias = _opening(both, checks)
+    alike_and_logits = layers.Concatenate()([x, logits.output])
+    found = forward(keras.Model(logits.input, alike_and_logits), features).astype(np.float64)
+    weight, bias = _opening(keras.Model(model.input, alike_and_logits), checks, found)
     scale.set_weights([np.array([[weight]]), np.array([bias])])
     whole = keras.Model(model.input, layers.Softmax(name=PROBABILITIES)(scaled), name=model.name)
     return replace(trained, model=whole)
@@ -86,13 +90,12 @@ def _directions(features: Floats, labels: NDArray[np.int64]) -> Floats:
     return directions
 
 
-def _opening(both: keras.Model, checks: Labelled) -> tuple[float, float]:
+def _opening(both: keras.Model, checks: Labelled, found: Floats64) -> tuple[float, float]:
     """(weight, bias) of the sigmoid, by the right readings of the checks.
 
-    both: gives how much an example is alike, -1 to 1, and its logits. The weight is as large as
-    the rounding of a float16 file allows.
+    both: gives how much an example is alike, -1 to 1, and its logits; found: that of the checks.
+    The weight is as large as the rounding of a float16 file allows.
     """
-    found = forward(both, checks.tensors).astype(np.float64)
     right = found[:, 1:].argmax(axis=1) == checks.labels
     alike = found[right, 0] if right.any() else found[:, 0]
     least, middle = np.quantile(alike, [1 - SHARE, 0.5])
