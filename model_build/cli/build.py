@@ -46,9 +46,9 @@ Exit status: 0 the bundle is written, 2 usage, or data that cannot be used,
 @click.option(
     "--architecture",
     metavar="NAME",
-    help="auto, compact, lenet, grid, efficientnet-lite0, or a network of keras.applications, as"
-    " mobilenet_v2. Default: compact for the digits, else auto: for photos the better of"
-    " efficientnet-lite0 and grid, else grid.",
+    help="auto, compact, lenet, grid, efficientnet-lite0, -lite1, -lite2, or a network of"
+    " keras.applications, as mobilenet_v2. Default: compact for the digits, else auto: for photos"
+    " the better of efficientnet-lite0 and grid, else grid.",
 )
 @click.option(
     "--weights",

