@@ -14,7 +14,10 @@ from .sign import sign
 from .verify import verify
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.group(
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
 @click.version_option(__version__, prog_name=PROGRAM)
 def main() -> None:
     """Train a small image classifier, export it, and prove every export equal.

@@ -108,11 +108,11 @@ def usage_as_exits(program: str) -> Iterator[None]:
     """End the process, with one line on stderr, when click finds a mistake in the options."""
     try:
         yield
-    except click.exceptions.Exit as end:  # click 8.1 shows the help so where no command is given
-        sys.exit(end.exit_code if sys.argv[1:] else EXIT_USAGE)
+    except click.exceptions.Exit as end:  # after --help or --version
+        sys.exit(end.exit_code)
     except click.UsageError as error:
-        if not sys.argv[1:]:  # no error: click shows the help so
-            error.show()
+        if error.ctx and not sys.argv[1:]:
+            click.echo(error.ctx.get_help(), err=True)
             sys.exit(EXIT_USAGE)
         command = error.ctx.command_path if error.ctx else program
         stop(EXIT_USAGE, f"{error.format_message()} ({command} --help says more)", program)

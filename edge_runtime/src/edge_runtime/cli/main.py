@@ -54,6 +54,7 @@ def _imported(name: str) -> click.Command:
 
 @click.group(
     cls=_LazyGroup,
+    no_args_is_help=False,  # click 8.1 would end with status 0; see usage_as_exits
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
 @click.version_option(**_VERSION)
