@@ -19,6 +19,7 @@ from model_build.verification.judge import ValidationJudge
 from ..conftest import ROOT
 
 REFERENCE = ROOT / "exported" / "digits"
+INT8 = onnx.TensorProto.INT8
 FILE = Artifact("model.int8.onnx", "onnx", "int8")
 
 
@@ -177,3 +178,13 @@ def test_an_operator_left_in_fp32_is_the_one_that_was_named(quantizers):
     assert given["quantization"] == (1.0, 0), "a byte must mean itself"
     floats = [d["name"] for d in interpreter.get_tensor_details() if d["dtype"] == np.float32]
     assert quantizer.operators[1] in floats
+
+
+def test_no_pair_of_products_overflows_16_bits(quantizers):
+    """x86 without VNNI adds two products of a byte and a weight in 16 bits."""
+    with quiet():
+        graph = onnx.load_from_string(quantizers["onnx"].quantized("plain")).graph
+    weights = [onnx.numpy_helper.to_array(t) for t in graph.initializer if t.data_type == INT8]
+    kernels = [w for w in weights if w.ndim > 1]
+    assert kernels
+    assert max(2 * 255 * int(np.abs(w.astype(int)).max()) for w in kernels) < 2**15
