@@ -1,7 +1,7 @@
 """Bundles of every kind of input, written by hand: no TensorFlow, no onnx.
 
 The model is one matrix: of sounds it tells a low from a high tone by where the power is, of
-series a rise from a fall, of images which part is the lightest.
+series a rise from a fall, of images which part is the lightest, or which colour there is most of.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import Classifier
+from edge_runtime.bundle.evidence import CHANNELS_LAST, Dense, Evidence, FeatureMap
 from edge_runtime.bundle.manifest import BundleFile, Manifest
 from edge_runtime.bundle.preprocessing import LogMel, Series, Stretch
 from edge_runtime.bundle.spec import InputSpec, ModelSpec
@@ -42,11 +43,38 @@ SERIES = ModelSpec(
 )
 
 
-def onnx_model(spec: ModelSpec, weights: NDArray[np.float32]) -> bytes:
+COLOURS = ModelSpec(
+    name="colours",
+    version="1",
+    labels=("red", "green", "blue"),
+    input=InputSpec(height=6, width=8, channels=3, name="pixels"),
+    preprocessing=Stretch(),
+)
+FLAT = Evidence("flat", Dense("weights", None))
+PIXELS = Evidence("flat", FLAT.logits, FeatureMap("raw", CHANNELS_LAST, (0.5, 0.5), (1.0, 1.0)))
+"""What the models say of themselves: each pixel has its place."""
+COLOUR_WEIGHTS = np.array([[3, -1, 0], [0, 2, -1], [-2, 0, 4]], np.float32) / 100
+
+
+def onnx_model(
+    spec: ModelSpec, weights: NDArray[np.float32], evidence: Evidence | None = None
+) -> bytes:
     """softmax(flattened input x weights), with its description; weights: (values, labels)."""
+    return _onnx_model(spec, weights, _node("Flatten", "flat", "raw", axis=1), evidence)
+
+
+def colours_model(evidence: Evidence | None) -> bytes:
+    """softmax(mean of the pixels x weights), with its description."""
+    mean = _node("ReduceMean", "flat", "raw", axes=[1, 2], keepdims=0)
+    return _onnx_model(COLOURS, COLOUR_WEIGHTS, mean, evidence)
+
+
+def _onnx_model(
+    spec: ModelSpec, weights: NDArray[np.float32], flatten: bytes, evidence: Evidence | None
+) -> bytes:
     nodes = [
         _node("Cast", "raw", spec.input.name, to=1),
-        _node("Flatten", "flat", "raw", axis=1),
+        flatten,
         _node("MatMul", "scores", "flat", "weights"),
         _node("Softmax", spec.output, "scores", axis=1),
     ]
@@ -56,16 +84,19 @@ def onnx_model(spec: ModelSpec, weights: NDArray[np.float32]) -> bytes:
     graph += _field(11, _value(spec.input.name, 2, spec.input.shape))
     graph += _field(12, _value(spec.output, 1, (len(spec.labels),)))
     model = _field(1, 8) + _field(7, graph) + _field(8, _field(2, 17))
-    for key, text in spec.to_metadata().items():
+    metadata = spec.to_metadata() | ({} if evidence is None else evidence.to_metadata())
+    for key, text in metadata.items():
         model += _field(14, _field(1, key.encode()) + _field(2, text.encode()))
     return model
 
 
-def _node(kind: str, output: str, *inputs: str, **attributes: int) -> bytes:
+def _node(kind: str, output: str, *inputs: str, **attributes: int | list[int]) -> bytes:
     node = b"".join(_field(1, name.encode()) for name in inputs) + _field(2, output.encode())
     node += _field(4, kind.encode())
     for name, value in attributes.items():
-        node += _field(5, _field(1, name.encode()) + _field(3, value) + _field(20, 2))
+        several = isinstance(value, list)
+        values = b"".join(_field(8, each) for each in value) if several else _field(3, value)
+        node += _field(5, _field(1, name.encode()) + values + _field(20, 7 if several else 2))
     return node
 
 
@@ -90,11 +121,12 @@ def _varint(value: int) -> bytes:
     return bytes([*data, value])
 
 
-def sounds_model() -> bytes:
+def sounds_model(evidence: Evidence | None = None) -> bytes:
     """Low: the power is in the lower half of the bands."""
     height, width, _ = SOUNDS.input.shape
     low = np.repeat(np.arange(height) < height // 2, width)
-    return onnx_model(SOUNDS, np.stack([low, ~low], axis=1).astype(np.float32) / 1000)
+    weights = np.stack([low, ~low], axis=1).astype(np.float32) / 1000
+    return onnx_model(SOUNDS, weights, evidence)
 
 
 def series_model() -> bytes:
@@ -225,6 +257,12 @@ def images_bundle(folder: Path, labels: Sequence[str], min_score: float = 0.5) -
     strips = np.repeat(np.eye(len(labels), dtype=np.float32), 2, axis=0) / 200
     model = onnx_model(spec, np.tile(strips, (4, 1)))
     return write_bundle(folder, spec, model, {"last.png": strip_png(labels, len(labels) - 1)})
+
+
+def colours_bundle(folder: Path) -> Path:
+    """Images by the colour that there is most of."""
+    red = encoded(Image.new("RGB", (8, 6), (200, 0, 0)), "PNG")
+    return write_bundle(folder, COLOURS, colours_model(PIXELS), {"red.png": red})
 
 
 def strip_png(labels: Sequence[str], place: int, light: int = 255) -> bytes:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .bundle.manifest import Manifest as Manifest
     from .inference.classifier import Classifier as Classifier
+    from .inference.evidence import Explanation as Explanation
     from .inference.results import Prediction as Prediction
     from .inference.results import Result as Result
     from .inference.results import Score as Score
@@ -35,6 +36,7 @@ __all__ = [
     "BundleError",
     "Classifier",
     "EdgeRuntimeError",
+    "Explanation",
     "ImageError",
     "InputError",
     "Manifest",
@@ -47,6 +49,7 @@ __all__ = [
 _HOMES = {
     "Manifest": "bundle.manifest",
     "Classifier": "inference.classifier",
+    "Explanation": "inference.evidence",
     "Prediction": "inference.results",
     "Result": "inference.results",
     "Score": "inference.results",

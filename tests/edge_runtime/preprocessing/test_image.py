@@ -21,6 +21,7 @@ from edge_runtime.bundle.preprocessing import Crop, Fit, Ink, Preprocessing, Str
 from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.inputs.image import decode, image_pixels
 from edge_runtime.inputs.pixels import array_pixels, read_pixels
+from edge_runtime.preprocessing.image import ImageReader
 from edge_runtime.preprocessing.readers import reader_of
 
 from ...support.helpers import (
@@ -518,3 +519,44 @@ def test_only_decoders_of_the_documented_formats_are_loaded(home: Path) -> None:
     assert done.returncode == 0, done.stderr
     # Pillow's own short list has Ppm, which is never tried.
     assert set(done.stdout.split()) == {"Png", "Jpeg", "Bmp", "Gif", "Tiff", "WebP", "Ppm"}
+
+
+PAGE = np.full((200, 300), 235, np.uint8)
+PAGE[100:172, 190:242] = 235 - (drawn_seven(72, 52) // 255) * 215
+
+
+def filled(pixels: Pixels) -> list[float]:
+    """Left, top, right and bottom of what is more than half as light as the lightest."""
+    rows, columns = np.nonzero(pixels > pixels.max() / 2)
+    return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+@pytest.mark.parametrize("preprocessing", [Stretch(), Fit(), Crop(), INK])
+@pytest.mark.parametrize("turned", [False, True])
+def test_where_the_tensor_lies_in_the_image_is_known(
+    preprocessing: Preprocessing, turned: bool
+) -> None:
+    page = PAGE.T if turned else PAGE
+    if preprocessing != INK:
+        page = np.zeros_like(page)
+        page[90:110, 120:140] = 255
+    reader = reader_of(SQUARE, preprocessing)
+    assert isinstance(reader, ImageReader)
+    found = reader.placed(page)
+    assert np.array_equal(found.tensor, reader.tensor(page))
+    assert np.array_equal(found.pixels, page)
+    left, top, right, bottom = found.box
+    scale = np.array([right - left, bottom - top] * 2) / 16
+    in_page = np.array(filled(found.tensor[..., 0])) * scale + [left, top, left, top]
+    ink = 255 - page if preprocessing == INK else page
+    assert np.abs(in_page - filled(ink)).max() <= 1.01 * scale.max()
+
+
+def test_a_tensor_and_a_blank_image_are_all_that_is_seen() -> None:
+    reader = reader_of(SQUARE, INK)
+    assert isinstance(reader, ImageReader)
+    tensor = reader.tensor(PAGE)
+    assert reader.placed(tensor).box == (0, 0, 16, 16)
+    assert np.array_equal(reader.placed(tensor).tensor, tensor)
+    blank = reader.placed(np.full((30, 20), 200, np.uint8))
+    assert (blank.box, blank.tensor.any()) == ((0, 0, 20, 30), False)

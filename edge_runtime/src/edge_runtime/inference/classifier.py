@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.integrity import MAX_FILE_BYTES, read_file
-from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model
+from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model, read_verified
 from ..bundle.spec import UNKNOWN, ModelSpec
-from ..errors import BundleError, EdgeRuntimeError, InputError, one_line
+from ..errors import BundleError, InputError
 from ..system.arguments import positive, seconds, share, whole_number
 from .results import Prediction, Result, Score
-from .session import check_signature, onnxruntime_errors, open_session
+from .session import check_signature, open_session, run_session
 
 if TYPE_CHECKING:
     from ..preprocessing.base import Reader, Source
+    from .evidence import EvidenceModel, Explanation
 
 Precision = Literal["fp32", "int8"]
 MinScore = float | Literal["recommended"]
@@ -259,6 +260,42 @@ class Classifier:
         asked = self._asking(top_k, min_score)
         return classify_files(asked, paths, batch_size=batch_size, workers=workers, timeout=timeout)
 
+    def explain(
+        self, source: Source, label: str | None = None, *, scale: float | None = None
+    ) -> Explanation:
+        """Show where in an image its answer comes from; `source` and `scale` as in `predict`.
+
+        label: one of `labels`; by default the most probable one. Raises as `embed`, ValueError for
+        another label, and BundleError for a model of sounds or series, and for a network whose
+        features have no place.
+        """
+        from .evidence import explain
+
+        source = self._scaled(source, scale)
+        with _callers_array(source):
+            return explain(self, source, label)
+
+    def embed(self, source: Source, *, scale: float | None = None) -> NDArray[np.float32]:
+        """The features of one input that the last layer reads, (F,) float32, for search and
+        clustering; `source` and `scale` as in `predict`.
+
+        The first call opens the model a second time. Raises as `predict`, and BundleError for an
+        int8 file and for a bundle of an earlier version.
+        """
+        tensors = self.tensor(source, scale=scale)[None]
+        features: NDArray[np.float32] = self.evidence.embeddings(tensors)[0]
+        return features
+
+    @cached_property
+    def evidence(self) -> EvidenceModel:
+        """The same model in a session that gives its features too. Raises BundleError."""
+        from .evidence import EvidenceModel
+
+        of = self.arguments
+        file = self.manifest and self.manifest.find("onnx", of["precision"])
+        data = read_verified(of["model"], file) if file else read_file(self.path, MAX_FILE_BYTES)
+        return EvidenceModel(data, self.path, of["threads"], of["providers"], self._process)
+
     def tensor(self, source: Source, *, scale: float | None = None) -> NDArray[np.uint8]:
         """Decode and preprocess one input: its (height, width, channels) uint8 tensor.
 
@@ -300,16 +337,10 @@ class Classifier:
                 f"tensors are {tensors.dtype} of shape {tensors.shape}, expected uint8 of"
                 f" {('N', *self._shape)}; tensor makes one of an input"
             )
-        if os.getpid() != self._process:
-            raise EdgeRuntimeError(
-                f"{self.path}: was loaded by process {self._process} and does not survive its fork"
-                f" into {os.getpid()}; make a Classifier in the new process, or spawn it"
-            )
-        try:
-            answer: NDArray[np.float32] = self._session.run(self._outputs, {self._feed: tensors})[0]
-        except onnxruntime_errors() as error:
-            reason = one_line(error)
-            raise BundleError(f"{self.path}: onnxruntime cannot run it ({reason})") from None
+        feed = {self._feed: tensors}
+        answer: NDArray[np.float32] = run_session(
+            self._session, self._outputs, feed, self.path, self._process
+        )[0]
         expected = (len(tensors), len(self.spec.labels))
         if answer.shape != expected:
             raise BundleError(f"{self.path}: answered with {answer.shape}, expected {expected}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..bundle.onnx_weights import external_data, not_onnx
 from ..bundle.spec import ModelSpec
-from ..errors import BundleError, one_line
+from ..errors import BundleError, EdgeRuntimeError, one_line
 
 
 def open_session(model: bytes, threads: int, path: Path, providers: Sequence[str] = ()) -> Any:
@@ -47,6 +47,25 @@ def open_session(model: bytes, threads: int, path: Path, providers: Sequence[str
     except onnxruntime_errors() as error:
         on = f" on {', '.join(providers)}" if providers else ""
         raise BundleError(f"{path}: onnxruntime cannot load it{on} ({one_line(error)})") from None
+
+
+def run_session(
+    session: Any, outputs: Sequence[str], feed: Mapping[str, Any], path: Path, process: int
+) -> Any:
+    """The outputs of one call of a model; `path` is named in messages.
+
+    process: the one that opened the session. Raises EdgeRuntimeError in one forked off since, and
+    BundleError when the model cannot be run.
+    """
+    if os.getpid() != process:
+        raise EdgeRuntimeError(
+            f"{path}: was loaded by process {process} and does not survive its fork into"
+            f" {os.getpid()}; make a Classifier in the new process, or spawn it"
+        )
+    try:
+        return session.run(outputs, feed)
+    except onnxruntime_errors() as error:
+        raise BundleError(f"{path}: onnxruntime cannot run it ({one_line(error)})") from None
 
 
 def onnxruntime_errors() -> tuple[type[Exception], ...]:

@@ -18,16 +18,29 @@ from ..errors import ImageError
 from ..inputs import image, pixels
 from .base import Reader, Source
 from .ink.clean import SMALL_SIDE
-from .ink.crop import fit_ink
-from .ink.find import find_ink, find_inks
+from .ink.crop import fit_ink, fitted_box
+from .ink.find import find_ink, find_inks, locate_ink
 
 Pixels: TypeAlias = NDArray[np.uint8]
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right, bottom, in pixels."""
 
 
 class Small(NamedTuple):
     """(H, W) uint8 pixels whose ink `batch` finds: for many at once that is quicker."""
 
     pixels: Pixels
+
+
+class Placed(NamedTuple):
+    """An image, its tensor, and the part of it that the tensor shows."""
+
+    pixels: Pixels
+    """(H, W) or (H, W, 3)."""
+    tensor: Pixels
+    """(height, width, channels)."""
+    box: Box
+    """In the image's pixels; a part that the tensor fills up lies outside the image."""
 
 
 class ImageReader(Reader):
@@ -70,6 +83,34 @@ class ImageReader(Reader):
         tensor: Pixels = self._stacked([part])[0]
         return tensor
 
+    def placed(self, source: Source) -> Placed:
+        """The image, its tensor as `tensor` makes it, and the part of the image that this shows.
+
+        A uint8 array of the tensor's own shape is the tensor itself. Raises ImageError.
+        """
+        if (
+            isinstance(source, np.ndarray)
+            and source.dtype == np.uint8
+            and source.shape == self.spec.shape
+        ):
+            return Placed(_checked(source), source, (0, 0, self.spec.width, self.spec.height))
+        pixels = _checked(self.read(source))
+        high, wide = pixels.shape[:2]
+        how = self._ink
+        if how is None:
+            size = (self.spec.width, self.spec.height)
+            box = _shown(wide, high, size, self.preprocessing)
+            return Placed(pixels, self._stacked([self._resized(pixels)])[0], box)
+        found = locate_ink(pixels)
+        if found is None:
+            return Placed(pixels, self._stacked([None])[0], (0, 0, wide, high))
+        rules = (self.spec.height, how.max_stretch, how.spread, how.reach)
+        x0, y0, x1, y1 = fitted_box(found.ink, *rules)
+        left, top, right, _ = found.box
+        scale = (right - left) / found.ink.shape[1]
+        box = (left + x0 * scale, top + y0 * scale, left + x1 * scale, top + y1 * scale)
+        return Placed(pixels, self._stacked([found.ink])[0], box)
+
     def _stacked(self, parts: Sequence[Pixels | None]) -> Pixels:
         """The tensors of crops of ink, or of images that have the tensor's shape already."""
         tensors = np.zeros((len(parts), *self.spec.shape), np.uint8)
@@ -109,8 +150,7 @@ def _checked(pixels: Pixels) -> Pixels:
 def _place(image: Image.Image, size: tuple[int, int], preprocessing: Preprocessing) -> Image.Image:
     """The whole image at `size` (width, height), by `fit`, `crop` or `stretch`."""
     if isinstance(preprocessing, Fit):
-        scale = min(size[0] / image.width, size[1] / image.height)
-        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        inner = _inner(image.width, image.height, size)
         resized = _resize(image, inner)
         if inner == size:
             return resized
@@ -118,18 +158,39 @@ def _place(image: Image.Image, size: tuple[int, int], preprocessing: Preprocessi
         canvas.paste(resized, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
         return canvas
     if isinstance(preprocessing, Crop):
-        scale = min(image.width / size[0], image.height / size[1])
-        wide, high = size[0] * scale, size[1] * scale
-        # Rounding may leave the box a trifle larger than the image.
-        left, top = max(0, image.width - wide) / 2, max(0, image.height - high) / 2
-        right, below = min(left + wide, image.width), min(top + high, image.height)
-        return _resize(image, size, (left, top, right, below))
+        return _resize(image, size, _middle(image.width, image.height, size))
     return _resize(image, size)
 
 
-def _resize(
-    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
-) -> Image.Image:
+def _inner(wide: int, high: int, size: tuple[int, int]) -> tuple[int, int]:
+    """The largest width and height of the image's proportions within `size`."""
+    scale = min(size[0] / wide, size[1] / high)
+    return max(1, round(wide * scale)), max(1, round(high * scale))
+
+
+def _middle(wide: int, high: int, size: tuple[int, int]) -> Box:
+    """The largest part in the middle of an image that has the proportions of `size`."""
+    scale = min(wide / size[0], high / size[1])
+    inner, tall = size[0] * scale, size[1] * scale
+    # Rounding may leave the box a trifle larger than the image.
+    left, top = max(0, wide - inner) / 2, max(0, high - tall) / 2
+    return left, top, min(left + inner, wide), min(top + tall, high)
+
+
+def _shown(wide: int, high: int, size: tuple[int, int], preprocessing: Preprocessing) -> Box:
+    """The part of an image that `_place` shows; beyond the image where that fills the tensor."""
+    if isinstance(preprocessing, Fit):
+        inner = _inner(wide, high, size)
+        across, down = wide / inner[0], high / inner[1]
+        left = -((size[0] - inner[0]) // 2) * across
+        top = -((size[1] - inner[1]) // 2) * down
+        return left, top, left + size[0] * across, top + size[1] * down
+    if isinstance(preprocessing, Crop):
+        return _middle(wide, high, size)
+    return 0, 0, wide, high
+
+
+def _resize(image: Image.Image, size: tuple[int, int], box: Box | None = None) -> Image.Image:
     """The part of the image in the box (left, top, right, bottom), or all of it, at that size."""
     resample = Image.Resampling.BOX if image.width >= size[0] else Image.Resampling.BILINEAR
     return image.resize(size, resample, box=box, reducing_gap=3.0)

@@ -68,6 +68,29 @@ def fit_ink(
     return tensors
 
 
+def fitted_box(
+    ink: NDArray[Any], side: int, max_stretch: float, spread: float, reach: float
+) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what `fit_ink` shows of one ink (h, w), in its pixels; parts
+    of it may lie outside the ink.
+    """
+    pixels = -(-max(ink.shape) // _PAD_MULTIPLE) * _PAD_MULTIPLE
+    padded = np.zeros((pixels, pixels), np.float32)
+    padded[: ink.shape[0], : ink.shape[1]] = ink
+    moments = (_powers(pixels).T @ (padded @ _powers(pixels))).tolist()
+    down, tall, across, wide = _box(ink.shape, pixels, moments, spread, reach, None)
+    of_height, of_width = _fills(tall, wide, max_stretch)
+    half_high, half_wide = tall / of_height / 2, wide / of_width / 2
+    return across - half_wide, down - half_high, across + half_wide, down + half_high
+
+
+def _fills(tall: float, wide: float, max_stretch: float) -> tuple[float, float]:
+    """The shares of the tensor's height and width that the box fills: one is less than 1 where it
+    would be stretched too far.
+    """
+    return min(1.0, max_stretch * tall / wide), min(1.0, max_stretch * wide / tall)
+
+
 def _box(
     shape: Sequence[int],
     pixels: int,
@@ -119,8 +142,8 @@ def _resample(
     """
     cells_of_boxes = []
     for down, tall, across, wide in boxes:
-        high = tall / side / min(1.0, max_stretch * tall / wide)
-        broad = wide / side / min(1.0, max_stretch * wide / tall)
+        of_height, of_width = _fills(tall, wide, max_stretch)
+        high, broad = tall / side / of_height, wide / side / of_width
         cells_of_boxes += [down, across, high, broad, max(high, 1.0) / 2, max(broad, 1.0) / 2]
     centre, step, half = (
         np.array(cells_of_boxes, np.float32).reshape(-1, 3, 2, 1, 1).transpose(1, 0, 2, 3, 4)
