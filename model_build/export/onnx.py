@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -12,6 +14,7 @@ import tensorflow as tf
 
 from edge_runtime.bundle.spec import ModelSpec
 
+from .evidence import find_evidence
 from .saved_model import endpoint, input_signature
 
 OPSET = 17
@@ -32,7 +35,8 @@ def write_onnx(model: keras.Model, spec: ModelSpec, path: Path) -> None:
     # Shapes inferred under the converter's own name for the batch axis say nothing any more.
     del proto.graph.value_info[:]
     _renumber(proto.graph)
-    path.write_bytes(checked(proto, spec))
+    found = find_evidence(proto.graph, model, spec)
+    path.write_bytes(checked(proto, spec, {} if found is None else found.to_metadata()))
 
 
 def _renumber(graph: Any) -> None:
@@ -63,11 +67,11 @@ def _renumber(graph: Any) -> None:
     graph.initializer.sort(key=lambda value: value.name)
 
 
-def checked(proto: Any, spec: ModelSpec) -> bytes:
-    """The bytes of a checked ONNX file that carries the model's description."""
+def checked(proto: Any, spec: ModelSpec, more: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """The bytes of a checked ONNX file that carries the model's description, and more metadata."""
     import onnx
 
-    onnx.helper.set_model_props(proto, spec.to_metadata())
+    onnx.helper.set_model_props(proto, {**spec.to_metadata(), **more})
     onnx.checker.check_model(proto, full_check=True)
     data: bytes = proto.SerializeToString(deterministic=True)
     return data

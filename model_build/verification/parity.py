@@ -18,6 +18,7 @@ from ..data.dataset import Tensors
 from ..export.artifacts import Artifact
 from ..export.paired import Paired, paired
 from ..training.metrics import forward
+from .features import features_difference
 from .runners import Probabilities, load_runner, size_of
 
 BATCH_SIZES = (1, 7, 64)
@@ -32,8 +33,8 @@ class Gates:
     """What an export must keep of the Keras model."""
 
     fp32_difference: float = 1e-5
-    """Largest difference of a probability; every label must be equal too, unless Keras's own
-    probabilities of the two labels are that close."""
+    """Largest difference of a probability, and of a feature as a share of the largest; every label
+    must be equal too, unless Keras's own probabilities of the two labels are that close."""
     float16_difference: float = 5e-3
     """Likewise."""
     int8_accuracy_loss: float = 0.003
@@ -76,6 +77,8 @@ class ParityReport:
     artifacts: tuple[ArtifactReport, ...] = field(default=())
     batched: int = 0
     """As many of the images were read at every batch size, all of them at the largest."""
+    features_difference: float | None = None
+    """See `features.features_difference`, of the fp32 ONNX file."""
 
     @property
     def failures(self) -> list[str]:
@@ -152,6 +155,7 @@ def verify(
     pixels = math.prod(model.input.shape[1:3])
     batched = min(len(labels), max(BATCHED, BATCHED_PIXELS // pixels))
     reports = []
+    apart_by: float | None = None
     for artifact in artifacts:
         path = folder / artifact.path
         run, see = load_runner(artifact, path, images, tensors)
@@ -184,6 +188,16 @@ def verify(
             wrong.update(positions[~same].tolist())
             theirs = expected[np.arange(len(found)), found.argmax(1)]
             apart.update(positions[~same & ~(expected.max(1) - theirs <= near)].tolist())
+        failure = _judge(
+            artifact.precision,
+            difference,
+            [name(position) for position in sorted(apart)],
+            worst,
+            gates,
+        )
+        if (artifact.format, artifact.precision) == ("onnx", "fp32"):
+            apart_by = features_difference(path, model, tensors)
+            failure = failure or _judge_features(apart_by, gates)
         reports.append(
             ArtifactReport(
                 path=artifact.path,
@@ -195,16 +209,12 @@ def verify(
                 max_difference=difference,
                 milliseconds=float(np.median(seconds)) * 1e3,
                 disagreeing=tuple(sorted(wrong)),
-                failure=_judge(
-                    artifact.precision,
-                    difference,
-                    [name(position) for position in sorted(apart)],
-                    worst,
-                    gates,
-                ),
+                failure=failure,
             )
         )
-    return ParityReport(dataset_name, len(labels), BATCH_SIZES, gates, tuple(reports), batched)
+    return ParityReport(
+        dataset_name, len(labels), BATCH_SIZES, gates, tuple(reports), batched, apart_by
+    )
 
 
 def _difference(precision: str, gates: Gates) -> float:
@@ -232,3 +242,9 @@ def _judge(
     if not difference <= allowed:
         return f"a probability differs by {difference:.1e}, at most {allowed:.0e} allowed"
     return None
+
+
+def _judge_features(difference: float | None, gates: Gates) -> str | None:
+    if difference is None or difference <= gates.fp32_difference:
+        return None
+    return f"a feature differs by {difference:.1e}, at most {gates.fp32_difference:.0e} allowed"

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import numpy as np
@@ -62,6 +63,16 @@ def test_each_gate_can_fail(built, model, dataset, spec, gates, path):
     assert "allowed" in failure
 
 
+def test_features_that_are_not_those_of_keras_fail(built, model, dataset, spec, tmp_path):
+    proto = onnx.load(built[0] / "model.onnx")
+    (entry,) = [entry for entry in proto.metadata_props if entry.key == "evidence"]
+    entry.value = re.sub(r', "bias": "[^"]*"', "", entry.value)
+    onnx.save(proto, tmp_path / "model.onnx")
+    artifacts = [a for a in ARTIFACTS if a.path == "model.onnx"]
+    (failure,) = check(tmp_path, model, dataset, spec, artifacts, count=8).failures
+    assert failure.startswith("model.onnx: a feature differs by ")
+
+
 def test_an_int8_loss_counts_where_it_is_significant(built, model, dataset, spec, tmp_path):
     import keras
 
@@ -101,6 +112,7 @@ def test_verify_passes_on_what_build_wrote(built):
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["passed"] is True
+    assert 0 < report["features_difference"] < 1e-5
     assert "model.int8.onnx" in {artifact["path"] for artifact in report["artifacts"]}
 
 
