@@ -45,7 +45,7 @@ PYTHON = [
 ELSEWHERE = {
     *("readings.csv", "rows.csv", "data_report.txt", "manifest.sig", "public.pem", "private.pem"),
     *("model.ort", "model.int8.ort", "required_operators.config", "model.int8.h", "TARGET.old"),
-    *("label_review.csv", "label_review.png", "near_duplicates.png"),
+    *("label_review.csv", "label_review.png", "near_duplicates.png", "heat.png"),
     *("_run.json", "part-0000000.parquet", "libonnxruntime.so.1", "libonnxruntime.so.*"),
     *("build/page", "node_modules", "bundle/", "failed/STATUS"),
     *("exported/photos", "photos/", "dist/edge_runtime-*.whl"),

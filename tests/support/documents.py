@@ -37,7 +37,7 @@ NOT_RUN = {
     r"\S*python examples/camera_loop": "what it drops depends on the load",
     r"\S*model-build (build|evaluate|verify|sign)(?! --help)": "trains, or needs what was trained",
     r"\S*edge-runtime demo(?! --help)": "needs onnxruntime-web, or serves until it is ended",
-    r"\S*edge-runtime (predict|check) .*\b(photos|new)/?": "a bundle that is not in the repository",
+    r"\S*edge-runtime (predict|check|explain) .*\b(photos|new)/?": "its bundle is not here",
 }
 """What a command line that is not run begins with, and why it is not run."""
 

@@ -67,7 +67,7 @@ def test_every_option_and_command_has_help(run: Run) -> None:
         assert option in text
 
 
-COMMANDS = {"bench", "check", "demo", "info", "predict", "update", "watch"}
+COMMANDS = {"bench", "check", "demo", "explain", "info", "predict", "update", "watch"}
 
 
 def test_the_help_lists_every_command(run: Run) -> None:

@@ -12,7 +12,7 @@ from .exits import errors_as_exits, usage_as_exits
 
 _COMPLETE = "_EDGE_RUNTIME_COMPLETE"
 """The variable by which shells ask for completions; the name is click's rule."""
-_COMMANDS = ("bench", "check", "demo", "info", "predict", "update", "watch")
+_COMMANDS = ("bench", "check", "demo", "explain", "info", "predict", "update", "watch")
 _VERSION = {"version": __version__, "prog_name": "edge-runtime"}
 
 
@@ -41,6 +41,8 @@ def _imported(name: str) -> click.Command:
             from .check import check as command
         case "demo":
             from .demo import demo as command
+        case "explain":
+            from .explain import explain as command
         case "info":
             from .info import info as command
         case "predict":

@@ -145,10 +145,14 @@ timeout_option = click.option(
 )
 
 
-def check_new(file: Path) -> None:
-    """Raise click.UsageError for an output that exists, or that stands in no folder."""
-    if os.path.lexists(file):
-        raise click.UsageError(f"{file}: exists already; remove it, or name another file")
+def check_new(file: Path, force: bool | None = None) -> None:
+    """Raise click.UsageError for an output that exists, or that stands in no folder.
+
+    force: of a command that has `--force`.
+    """
+    if os.path.lexists(file) and not force:
+        instead = "remove it" if force is None else "--force replaces it"
+        raise click.UsageError(f"{file}: exists already; {instead}, or name another file")
     if not file.parent.is_dir():
         raise click.UsageError(f"{file}: there is no folder {file.parent}")
 
