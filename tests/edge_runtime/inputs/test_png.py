@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime.inputs.files import MAX_PIXELS
-from edge_runtime.inputs.png import plain_png
+from edge_runtime.inputs.png import PngSheet, plain_png
 
 RNG = np.random.default_rng(0)
 
@@ -59,7 +59,7 @@ def test_contents_in_many_pieces_are_joined() -> None:
     np.testing.assert_array_equal(plain_png(data, MAX_PIXELS), plain_png(PLAIN, MAX_PIXELS))
 
 
-@pytest.mark.parametrize(
+OTHERS = pytest.mark.parametrize(
     "data",
     [
         encoded(grey().convert("1")),
@@ -79,6 +79,9 @@ def test_contents_in_many_pieces_are_joined() -> None:
         b"x" * 100,
     ],
 )
+
+
+@OTHERS
 def test_all_else_is_left_to_pillow(data: bytes) -> None:
     assert plain_png(data, MAX_PIXELS) is None
 
@@ -93,3 +96,44 @@ def test_a_changed_byte_is_never_read() -> None:
 def test_more_pixels_than_allowed_are_left_to_pillow() -> None:
     assert plain_png(PLAIN, 20 * 28 - 1) is None
     assert plain_png(PLAIN, 20 * 28) is not None
+
+
+def test_pngs_on_a_sheet_are_read_as_pillow_reads_them() -> None:
+    images = [grey() for _ in range(150)]
+    images += [Image.fromarray(np.full((28, 20), value, np.uint8)) for value in (0, 255)]
+    sheet = PngSheet(48, MAX_PIXELS)
+    found = [sheet.add(encoded(image)) for image in images]
+    for each, image in zip(found, images, strict=True):
+        assert each is not None
+        np.testing.assert_array_equal(each.pixels, np.asarray(image))
+
+
+@OTHERS
+def test_a_sheet_takes_nothing_else_and_goes_on(data: bytes) -> None:
+    assert PngSheet(48, MAX_PIXELS).add(data) is None
+    sheet = PngSheet(48, MAX_PIXELS)
+    first, other, last = sheet.add(PLAIN), sheet.add(data), sheet.add(PLAIN)
+    assert other is None
+    assert first is not None
+    assert last is not None
+    np.testing.assert_array_equal(first.pixels, plain_png(PLAIN, MAX_PIXELS))
+    np.testing.assert_array_equal(last.pixels, first.pixels)
+
+
+def test_a_changed_byte_never_comes_onto_a_sheet() -> None:
+    sheet = PngSheet(48, MAX_PIXELS)
+    assert sheet.add(PLAIN) is not None
+    for place in range(len(PLAIN)):
+        changed = bytearray(PLAIN)
+        changed[place] ^= 1 << int(RNG.integers(8))
+        assert sheet.add(bytes(changed)) is None
+        assert sheet.add(PLAIN[:place]) is None
+
+
+def test_a_sheet_takes_small_images_of_one_size() -> None:
+    sheet = PngSheet(48, MAX_PIXELS)
+    assert sheet.add(encoded(grey(49, 10))) is None
+    assert sheet.add(encoded(grey(28, 28))) is not None
+    assert sheet.add(PLAIN) is None
+    assert PngSheet(48, 20 * 28 - 1).add(PLAIN) is None
+    assert PngSheet(48, 20 * 28).add(PLAIN) is not None

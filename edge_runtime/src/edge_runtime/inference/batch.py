@@ -48,7 +48,7 @@ def classify_chunk(
     `source` is called once for each path, in their order: the path to open or the file's bytes.
     """
     reader = classifier.reader
-    decode, prepare = reader.decode, reader.prepare
+    decode, prepare = reader.batch_decoder(), reader.prepare
     results: list[Result | None] = []
     prepared = []
     names = []

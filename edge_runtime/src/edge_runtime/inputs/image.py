@@ -6,10 +6,10 @@ import logging
 import os
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from ..system.signals import interrupts_held
 from .files import AT_MOST, MAX_PIXELS, from_file
 from .formats import is_heif, refuse_other_kinds
 from .heif import open_heif
-from .png import plain_png
+from .png import OnSheet, PngSheet, plain_png
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 """The formats that are decoded, by Pillow's names; beside them only those of `heif`."""
@@ -30,12 +30,15 @@ _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
 _START_OF_SCAN = b"\xff\xda"  # in a JPEG's compressed data a ff is never followed by da
 _MAX_SCANS = 200  # of a progressive JPEG; encoders write about 10
 _DRAFT_SIDE = 200  # px, a JPEG is decoded at a fraction of its size, both sides at least this
+_TINY = 4096  # bytes, an allocation that costs less than one of the next size
 _SMALL = 65536  # bytes, a file up to this is read at once
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
     *(AssertionError, AttributeError, ArithmeticError, RuntimeError, Image.DecompressionBombError),
 )
 """What Pillow's decoders raise on damaged data, and struct.error."""
+
+T = TypeVar("T")
 
 
 def decode(
@@ -47,15 +50,44 @@ def decode(
     (EXIF orientation applied), first frame only, transparency laid over a contrasting background.
     Raises ImageError with its status.
     """
+    return _decode(source, max_pixels, _decode_bytes)
+
+
+def batch_decoder(
+    max_side: int,
+) -> Callable[[str | os.PathLike[str] | bytes, int], NDArray[np.uint8] | OnSheet]:
+    """A function like `decode` for the files of one batch: it decodes small grey PNGs together.
+
+    max_side: px, of what counts as small.
+    """
+    sheet: PngSheet | None = None
+
+    def decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8] | OnSheet:
+        nonlocal sheet
+        if sheet is None:
+            sheet = PngSheet(max_side, max_pixels)
+        found = sheet.add(data)
+        return _decode_bytes(data, max_pixels) if found is None else found
+
+    return lambda source, max_pixels: _decode(source, max_pixels, decode_bytes)
+
+
+def _decode(
+    source: str | os.PathLike[str] | bytes,
+    max_pixels: int,
+    decode_bytes: Callable[[bytes, int], T],
+) -> T | NDArray[np.uint8]:
     if isinstance(source, bytes):
         if not source:
             raise ImageError("empty", "no bytes")
-        return _decode_bytes(source, max_pixels)
+        return decode_bytes(source, max_pixels)
 
-    def read(descriptor: int) -> NDArray[np.uint8]:
-        start = os.read(descriptor, _SMALL)
+    def read(descriptor: int) -> T | NDArray[np.uint8]:
+        start = os.read(descriptor, _TINY)
+        if len(start) == _TINY:
+            start += os.read(descriptor, _SMALL - _TINY)
         if len(start) < _SMALL:
-            return _decode_bytes(start, max_pixels)
+            return decode_bytes(start, max_pixels)
         os.lseek(descriptor, 0, os.SEEK_SET)
         with open(descriptor, "rb", closefd=False) as stream:
             return _decode_stream(stream, max_pixels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -31,9 +31,9 @@ model."""
 class Reader(ABC):
     """Reads inputs of one kind and makes the input tensors of one model of them.
 
-    For many inputs: `decode` (files) or `read` (anything), then `prepare` each, then `batch`. For
-    one: `tensor`. Threads may share it. All methods raise InputError with its status; `read` and
-    `tensor` raise TypeError and ValueError for a source that is no input at all.
+    For many inputs: `batch_decoder` or `decode` (files) or `read` (anything), then `prepare` each,
+    then `batch`. For one: `tensor`. Threads may share it. All methods raise InputError with its
+    status; `read` and `tensor` raise TypeError and ValueError for a source that is no input at all.
     """
 
     def __init__(self, spec: InputSpec, preprocessing: Preprocessing) -> None:
@@ -47,6 +47,10 @@ class Reader(ABC):
 
         limit: the most pixels, samples or values.
         """
+
+    def batch_decoder(self) -> Callable[[str | os.PathLike[str] | bytes, int], Any]:
+        """A function like `decode` for the files of one batch, which it may decode together."""
+        return self.decode
 
     @staticmethod
     @abstractmethod

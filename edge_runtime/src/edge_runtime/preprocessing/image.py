@@ -5,7 +5,8 @@ Training (`model_build.data`) and the device use the same ImageReader.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..bundle.preprocessing import Crop, Fit, Ink, Preprocessing
 from ..bundle.spec import InputSpec
 from ..errors import ImageError
 from ..inputs import image, pixels
+from ..inputs.png import OnSheet
 from .base import Reader, Source
 from .ink.clean import SMALL_SIDE
 from .ink.crop import fit_ink, fitted_box
@@ -53,25 +55,34 @@ class ImageReader(Reader):
         super().__init__(spec, preprocessing)
         self._ink = preprocessing if isinstance(preprocessing, Ink) else None
 
-    def prepare(self, decoded: Pixels, /) -> Pixels | Small | None:
+    def batch_decoder(self) -> Callable[[str | os.PathLike[str] | bytes, int], Pixels | OnSheet]:
+        """A function like `decode` for the files of one batch, which it may decode together."""
+        return self.decode if self._ink is None else image.batch_decoder(SMALL_SIDE)
+
+    def prepare(self, decoded: Pixels | OnSheet, /) -> Pixels | Small | OnSheet | None:
         """Prepare (H, W) or (H, W, 3) uint8 pixels for `batch`.
 
         With `ink`, the (h, w) uint8 crop of the ink, None for a blank image, or the pixels of a
         small image; else the whole image at the tensor's shape. Raises ImageError for an array
         that is not an image.
         """
+        if isinstance(decoded, OnSheet):
+            return decoded
         pixels = _checked(decoded)
         if self._ink is None:
             return self._resized(pixels)
         return Small(pixels) if max(pixels.shape) <= SMALL_SIDE else find_ink(pixels)
 
-    def batch(self, prepared: Sequence[Pixels | Small | None]) -> Pixels:
+    def batch(self, prepared: Sequence[Pixels | Small | OnSheet | None]) -> Pixels:
         """The (N, height, width, channels) uint8 tensors of prepared images; zeros for blank ones.
 
         What an image becomes does not depend on those beside it.
         """
-        inks = iter(find_inks([each.pixels for each in prepared if isinstance(each, Small)]))
-        return self._stacked([next(inks) if isinstance(each, Small) else each for each in prepared])
+        small = [each.pixels for each in prepared if isinstance(each, Small | OnSheet)]
+        inks = iter(find_inks(small))
+        return self._stacked(
+            [next(inks) if isinstance(each, Small | OnSheet) else each for each in prepared]
+        )
 
     def tensor(self, source: Source) -> Pixels:
         """The (height, width, channels) uint8 tensor of one image; zeros if it is blank.
