@@ -359,15 +359,18 @@ class Classifier:
         if self.spec.preprocessing.knows_blank:
             shows = tensors.reshape(len(tensors), -1).max(axis=1).tolist()
         if self.top_k == 1:
-            order = [[index] for index in probabilities.argmax(axis=1).tolist()]
-        else:
-            ranked = (-probabilities).argsort(axis=1, kind="stable")[:, : self.top_k]
-            order = ranked.tolist()
+            indices, scores = probabilities.argmax(axis=1), probabilities.max(axis=1)
+            best = zip(shows, indices.tolist(), scores.tolist(), strict=True)
+            return [
+                self._prediction((index,), (score,)) if shown else _BLANK
+                for shown, index, score in best
+            ]
+        ranked = (-probabilities).argsort(axis=1, kind="stable")[:, : self.top_k]
         return [
             self._prediction(indices, [probabilities.item(row, index) for index in indices])
             if shows[row]
             else _BLANK
-            for row, indices in enumerate(order)
+            for row, indices in enumerate(ranked.tolist())
         ]
 
     def _prediction(self, indices: Sequence[int], scores: Sequence[float]) -> Prediction:

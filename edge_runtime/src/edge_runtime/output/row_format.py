@@ -18,7 +18,7 @@ FileFormat = Literal["csv", "jsonl", "parquet"]
 # A name that is not UTF-8 keeps its bytes visible instead of ending the run.
 _ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}
 # Python's csv leaves a lone carriage return unquoted before 3.13, and cannot read that back.
-_QUOTED = re.compile(r'[,"\r\n]')
+_quoted = re.compile(r'[,"\r\n]').search
 _JSONL_START = b'{"path": "'
 _LONGEST = 1 << 20  # bytes, longer than any row
 
@@ -52,14 +52,20 @@ class RowFormat:
         columns = ["path", "status", "label", "score", "error"]
         for place in range(2, self.top_k + 1):
             columns += [f"label_{place}", f"score_{place}"]
-        return _csv_bytes([columns])
+        return _csv_line(columns).encode(**_ENCODING)
 
     def rows(self, results: Iterable[Result]) -> bytes:
         """The rows of the results, in their order. UTF-8, each ended by a line feed."""
         if self.name == "csv":
-            return _csv_bytes(map(self._columns, results))
+            return "".join(map(self._csv_line, results)).encode(**_ENCODING)
         lines = (json.dumps(self.fields(each), ensure_ascii=False) + "\n" for each in results)
         return "".join(lines).encode(**_ENCODING)
+
+    def _csv_line(self, result: Result) -> str:
+        found = result.prediction
+        if found is None or self.top_k > 1:
+            return _csv_line(self._columns(result))
+        return f"{_csv_field(result.path)},ok,{_csv_field(found.label)},{_score(found.score)},\n"
 
     def _columns(self, result: Result) -> list[str]:
         found = result.prediction
@@ -142,7 +148,7 @@ class RowFormat:
 
     def _csv_row(self, text: str) -> Row | None:
         (fields,) = csv.reader(io.StringIO(text, newline=""))
-        if _csv_bytes([fields]) != text.encode() or len(fields) != 2 * self.top_k + 3:
+        if _csv_line(fields) != text or len(fields) != 2 * self.top_k + 3:
             return None
         path, status, label, score = fields[:4]
         ok = status == "ok"
@@ -177,12 +183,12 @@ def written(text: str) -> str:
     return text.encode(**_ENCODING).decode("utf-8")
 
 
-def _csv_bytes(rows: Iterable[list[str]]) -> bytes:
-    return "".join(",".join(map(_csv_field, row)) + "\n" for row in rows).encode(**_ENCODING)
+def _csv_line(fields: Iterable[str]) -> str:
+    return ",".join(map(_csv_field, fields)) + "\n"
 
 
 def _csv_field(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+    return '"' + text.replace('"', '""') + '"' if _quoted(text) else text
 
 
 def _score(score: float) -> str:

@@ -103,18 +103,20 @@ def _box(
 
     moments: (3, 3), the sums of ink * y^i * x^j around the middle of the padded square.
     """
-    total = max(moments[0][0], 1e-6)
-    top, bottom = _ends(
-        shape[0], pixels, moments[1][0] / total, moments[2][0] / total, spread, reach
-    )
-    left, right = _ends(
-        shape[1], pixels, moments[0][1] / total, moments[0][2] / total, spread, reach
-    )
+    (total, x, xx), (y, _, _), (yy, _, _) = moments
+    if total < 1e-6:
+        total = 1e-6
+    top, bottom = _ends(shape[0], pixels, y / total, yy / total, spread, reach)
+    left, right = _ends(shape[1], pixels, x / total, xx / total, spread, reach)
     if margins:
         longer = max(bottom - top, right - left)
         top, bottom = top - margins[0] * longer, bottom + margins[1] * longer
         left, right = left - margins[2] * longer, right + margins[3] * longer
-    tall, wide = max(bottom - top, _MIN_BOX_SIDE), max(right - left, _MIN_BOX_SIDE)
+    tall, wide = bottom - top, right - left
+    if tall < _MIN_BOX_SIDE:
+        tall = _MIN_BOX_SIDE
+    if wide < _MIN_BOX_SIDE:
+        wide = _MIN_BOX_SIDE
     return top + tall / 2, tall, left + wide / 2, wide
 
 
@@ -122,7 +124,8 @@ def _ends(
     size: int, pixels: int, mean: float, square: float, spread: float, reach: float
 ) -> tuple[float, float]:
     """Both ends of the box along one axis, in pixels from the start of the crop."""
-    deviation = max(square - mean * mean, _PIXEL_VARIANCE) ** 0.5
+    variance = square - mean * mean
+    deviation = variance**0.5 if variance > _PIXEL_VARIANCE else _PIXEL_VARIANCE**0.5
     centre = spread * (mean + pixels / 2)
     half = spread * reach * deviation
     return centre - half, (1 - spread) * size + centre + half
