@@ -438,6 +438,23 @@ def test_an_image_of_the_inputs_size_passes_unchanged(how: Preprocessing) -> Non
     assert np.array_equal(prepare(PICTURE, one, how)[..., 0], PICTURE)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("how", [Fit(), Crop(), Stretch(), INK], ids=lambda how: how.kind)
+def test_files_of_a_batch_become_what_each_becomes_alone(how: Preprocessing, channels: int) -> None:
+    if how == INK and channels == 3:
+        return
+    files = [encoded(in_mode(mode), format) for format, mode in LOSSLESS]
+    files += [(GOLDEN / each["image"]).read_bytes() for each in DIGITS]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    files.append(encoded(Image.fromarray(ramp(300, 50)), "JPEG", exif=exif))
+    reader = reader_of(InputSpec(height=20, width=20, channels=channels), how)
+    decode_next = reader.batch_decoder()
+    together = reader.batch([reader.prepare(decode_next(data, 10**7)) for data in files])
+    for data, tensor in zip(files, together, strict=True):
+        assert np.array_equal(tensor, reader.tensor(data))
+
+
 def close(first: Pixels, second: Pixels, mean: float = 4.0) -> bool:
     return float(np.abs(first.astype(int) - second).mean()) < mean
 

@@ -25,11 +25,13 @@ from .png import OnSheet, PngSheet, plain_png
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 """The formats that are decoded, by Pillow's names; beside them only those of `heif`."""
 
+DRAFT_SIDE = 200
+"""px, a JPEG is decoded at a fraction of its size, both sides at least this."""
+
 _BAND_PIXELS = 1 << 20  # at a time, where a step takes many bytes a pixel
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
 _START_OF_SCAN = b"\xff\xda"  # in a JPEG's compressed data a ff is never followed by da
 _MAX_SCANS = 200  # of a progressive JPEG; encoders write about 10
-_DRAFT_SIDE = 200  # px, a JPEG is decoded at a fraction of its size, both sides at least this
 _TINY = 4096  # bytes, an allocation that costs less than one of the next size
 _SMALL = 65536  # bytes, a file up to this is read at once
 DAMAGED = (
@@ -50,10 +52,22 @@ def decode(
     (EXIF orientation applied), first frame only, transparency laid over a contrasting background.
     Raises ImageError with its status.
     """
-    return _decode(source, max_pixels, _decode_bytes)
+    return _decode(source, max_pixels, _decode_bytes, image_pixels)
 
 
-def batch_decoder(
+def decode_whole(
+    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8] | Image.Image:
+    """As `decode`, but what Pillow holds as grey or RGB stays there, for `Image.resize`."""
+
+    def decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8] | Image.Image:
+        pixels = plain_png(data, max_pixels)
+        return _decode_stream(BytesIO(data), max_pixels, _plain) if pixels is None else pixels
+
+    return _decode(source, max_pixels, decode_bytes, _plain)
+
+
+def small_png_decoder(
     max_side: int,
 ) -> Callable[[str | os.PathLike[str] | bytes, int], NDArray[np.uint8] | OnSheet]:
     """A function like `decode` for the files of one batch: it decodes small grey PNGs together.
@@ -69,20 +83,21 @@ def batch_decoder(
         found = sheet.add(data)
         return _decode_bytes(data, max_pixels) if found is None else found
 
-    return lambda source, max_pixels: _decode(source, max_pixels, decode_bytes)
+    return lambda source, max_pixels: _decode(source, max_pixels, decode_bytes, image_pixels)
 
 
 def _decode(
     source: str | os.PathLike[str] | bytes,
     max_pixels: int,
     decode_bytes: Callable[[bytes, int], T],
-) -> T | NDArray[np.uint8]:
+    finish: Callable[[Image.Image], T],
+) -> T:
     if isinstance(source, bytes):
         if not source:
             raise ImageError("empty", "no bytes")
         return decode_bytes(source, max_pixels)
 
-    def read(descriptor: int) -> T | NDArray[np.uint8]:
+    def read(descriptor: int) -> T:
         start = os.read(descriptor, _TINY)
         if len(start) == _TINY:
             start += os.read(descriptor, _SMALL - _TINY)
@@ -90,14 +105,14 @@ def _decode(
             return decode_bytes(start, max_pixels)
         os.lseek(descriptor, 0, os.SEEK_SET)
         with open(descriptor, "rb", closefd=False) as stream:
-            return _decode_stream(stream, max_pixels)
+            return _decode_stream(stream, max_pixels, finish)
 
     return from_file(source, read)
 
 
 def _decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
     pixels = plain_png(data, max_pixels)
-    return _decode_stream(BytesIO(data), max_pixels) if pixels is None else pixels
+    return _decode_stream(BytesIO(data), max_pixels, image_pixels) if pixels is None else pixels
 
 
 @cache
@@ -108,7 +123,7 @@ def _load_decoders() -> None:
         from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
 
-def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
+def _decode_stream(stream: BinaryIO, max_pixels: int, finish: Callable[[Image.Image], T]) -> T:
     _load_decoders()
     try:
         image = _open(stream, max_pixels)
@@ -121,12 +136,12 @@ def _decode_stream(stream: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
         try:
             _refuse_hidden_work(image, stream, max_pixels)
             if image.format == "JPEG":
-                image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
+                image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
             image.load()
         except (*DAMAGED, struct.error) as error:
             raise _damage(error) from None
         _refuse_large(image, max_pixels)  # what a HEIC file says may be wrong
-        return image_pixels(image)
+        return finish(image)
 
 
 def _open(stream: BinaryIO, max_pixels: int) -> Image.Image:
@@ -188,15 +203,27 @@ def image_pixels(image: Image.Image) -> NDArray[np.uint8]:
     range to 0..255. Raises ImageError.
     """
     try:
-        return _pixels(image)
+        return _pixels(_upright(image))
     except (*DAMAGED, struct.error) as error:  # some damage shows only now
         raise ImageError("corrupt", one_line(error)) from None
 
 
-def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    upright = _upright(image)
+def _plain(image: Image.Image) -> NDArray[np.uint8] | Image.Image:
+    """A loaded image itself, upright, if it is grey or RGB; else as `image_pixels`."""
+    try:
+        upright = _upright(image)
+        return upright if _is_plain(upright) else _pixels(upright)
+    except (*DAMAGED, struct.error) as error:
+        raise ImageError("corrupt", one_line(error)) from None
+
+
+def _is_plain(image: Image.Image) -> bool:
+    return image.mode in ("L", "RGB") and not image.has_transparency_data
+
+
+def _pixels(upright: Image.Image) -> NDArray[np.uint8]:
     mode = upright.mode
-    if mode in ("L", "RGB") and not upright.has_transparency_data:
+    if _is_plain(upright):
         return np.asarray(upright)
     if mode == "1":
         return np.asarray(upright.convert("L"))

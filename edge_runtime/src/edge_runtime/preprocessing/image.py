@@ -26,6 +26,7 @@ from .ink.find import find_ink, find_inks, locate_ink
 Pixels: TypeAlias = NDArray[np.uint8]
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
+Decoded: TypeAlias = Pixels | OnSheet | Image.Image
 
 
 class Small(NamedTuple):
@@ -55,12 +56,12 @@ class ImageReader(Reader):
         super().__init__(spec, preprocessing)
         self._ink = preprocessing if isinstance(preprocessing, Ink) else None
 
-    def batch_decoder(self) -> Callable[[str | os.PathLike[str] | bytes, int], Pixels | OnSheet]:
+    def batch_decoder(self) -> Callable[[str | os.PathLike[str] | bytes, int], Decoded]:
         """A function like `decode` for the files of one batch, which it may decode together."""
-        return self.decode if self._ink is None else image.batch_decoder(SMALL_SIDE)
+        return image.decode_whole if self._ink is None else image.small_png_decoder(SMALL_SIDE)
 
-    def prepare(self, decoded: Pixels | OnSheet, /) -> Pixels | Small | OnSheet | None:
-        """Prepare (H, W) or (H, W, 3) uint8 pixels for `batch`.
+    def prepare(self, decoded: Decoded, /) -> Pixels | Small | OnSheet | None:
+        """Prepare (H, W) or (H, W, 3) uint8 pixels, or what `batch_decoder` returns, for `batch`.
 
         With `ink`, the (h, w) uint8 crop of the ink, None for a blank image, or the pixels of a
         small image; else the whole image at the tensor's shape. Raises ImageError for an array
@@ -68,9 +69,11 @@ class ImageReader(Reader):
         """
         if isinstance(decoded, OnSheet):
             return decoded
+        if isinstance(decoded, Image.Image):
+            return self._resized(decoded)
         pixels = _checked(decoded)
         if self._ink is None:
-            return self._resized(pixels)
+            return self._resized(Image.fromarray(pixels))
         return Small(pixels) if max(pixels.shape) <= SMALL_SIDE else find_ink(pixels)
 
     def batch(self, prepared: Sequence[Pixels | Small | OnSheet | None]) -> Pixels:
@@ -90,7 +93,7 @@ class ImageReader(Reader):
         Raises ImageError.
         """
         pixels = _checked(self.read(source))
-        part = self._resized(pixels) if self._ink is None else find_ink(pixels)
+        part = find_ink(pixels) if self._ink else self._resized(Image.fromarray(pixels))
         tensor: Pixels = self._stacked([part])[0]
         return tensor
 
@@ -111,7 +114,7 @@ class ImageReader(Reader):
         if how is None:
             size = (self.spec.width, self.spec.height)
             box = _shown(wide, high, size, self.preprocessing)
-            return Placed(pixels, self._stacked([self._resized(pixels)])[0], box)
+            return Placed(pixels, self._stacked([self._resized(Image.fromarray(pixels))])[0], box)
         found = locate_ink(pixels)
         if found is None:
             return Placed(pixels, self._stacked([None])[0], (0, 0, wide, high))
@@ -138,10 +141,12 @@ class ImageReader(Reader):
             tensors[where] = inks[..., None]
         return tensors
 
-    def _resized(self, pixels: Pixels) -> Pixels:
-        """(height, width, channels)."""
+    def _resized(self, whole: Image.Image) -> Pixels:
+        """(height, width, channels) of a grey or RGB image."""
         spec = self.spec
-        whole = Image.fromarray(pixels).convert("L" if spec.channels == 1 else "RGB")
+        mode = "L" if spec.channels == 1 else "RGB"
+        if whole.mode != mode:
+            whole = whole.convert(mode)
         placed = _place(whole, (spec.width, spec.height), self.preprocessing)
         return np.asarray(placed).reshape(spec.shape)
 
