@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
@@ -205,8 +204,10 @@ class Classifier:
         reader = self.reader
         prepared = []
         for source in inputs:
-            with _callers_array(source):
+            try:
                 prepared.append(reader.prepare(reader.read(source)))
+            except InputError as error:
+                raise _callers_error(error, source) from None
         return asked.read_tensors(reader.batch(prepared))
 
     def _is_one(self, sources: object) -> bool:
@@ -305,8 +306,10 @@ class Classifier:
         source = self._scaled(source, scale)
         if self._is_tensor(source):
             return source
-        with _callers_array(source):
+        try:
             return self.reader.tensor(source)
+        except InputError as error:
+            raise _callers_error(error, source) from None
 
     def _scaled(self, source: Source, scale: float | None) -> Source:
         """The source itself; with a scale the 8-bit pixels of an array."""
@@ -381,15 +384,11 @@ class Classifier:
         return Prediction(top[0].label, scores[0], indices[0], top)
 
 
-@contextmanager
-def _callers_array(source: Source) -> Iterator[None]:
-    """Raise ValueError where an array is not of the kind that the model reads."""
-    try:
-        yield
-    except InputError as error:
-        if isinstance(source, np.ndarray) and error.status in _NOT_OF_THE_KIND:
-            raise ValueError(str(error)) from None
-        raise
+def _callers_error(error: InputError, source: Source) -> Exception:
+    """The error itself, or a ValueError for an array of another kind than the model reads."""
+    if isinstance(source, np.ndarray) and error.status in _NOT_OF_THE_KIND:
+        return ValueError(str(error))
+    return error
 
 
 def _checked(min_score: MinScore) -> MinScore:

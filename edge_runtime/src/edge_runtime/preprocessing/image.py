@@ -93,9 +93,10 @@ class ImageReader(Reader):
         Raises ImageError.
         """
         pixels = _checked(self.read(source))
-        part = find_ink(pixels) if self._ink else self._resized(Image.fromarray(pixels))
-        tensor: Pixels = self._stacked([part])[0]
-        return tensor
+        if self._ink is None:
+            return self._resized(Image.fromarray(pixels))
+        ink = find_ink(pixels)
+        return np.zeros(self.spec.shape, np.uint8) if ink is None else self._fitted([ink])[0]
 
     def placed(self, source: Source) -> Placed:
         """The image, its tensor as `tensor` makes it, and the part of the image that this shows.
@@ -133,13 +134,15 @@ class ImageReader(Reader):
             return tensors
         there = [part is not None for part in parts]
         where = ... if all(there) else there
-        how = self._ink
-        if how is None:
-            tensors[where] = found
-        else:
-            inks = fit_ink(found, self.spec.height, how.max_stretch, how.spread, how.reach)
-            tensors[where] = inks[..., None]
+        tensors[where] = found if self._ink is None else self._fitted(found)
         return tensors
+
+    def _fitted(self, inks: Sequence[Pixels]) -> Pixels:
+        """(N, height, width, channels) of crops of ink."""
+        how, channels = self._ink, self.spec.channels
+        assert how is not None
+        fitted = fit_ink(inks, self.spec.height, how.max_stretch, how.spread, how.reach)[..., None]
+        return fitted if channels == 1 else np.repeat(fitted, channels, axis=3)
 
     def _resized(self, whole: Image.Image) -> Pixels:
         """(height, width, channels) of a grey or RGB image."""

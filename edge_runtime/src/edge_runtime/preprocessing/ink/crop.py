@@ -29,6 +29,7 @@ _PIXEL_VARIANCE = 1 / 12
 """px^2, the variance of a single pixel's width, the least that an ink can have."""
 _MIN_BOX_SIDE = 2.0
 """px, so that the box of a dot or hairline has an extent."""
+_ZERO, _HALF, _ONE, _FULL, _FAINT = (np.float32(value) for value in (0, 0.5, 1, 255, 1e-6))
 
 
 def fit_ink(
@@ -147,22 +148,30 @@ def _resample(
     for down, tall, across, wide in boxes:
         of_height, of_width = _fills(tall, wide, max_stretch)
         high, broad = tall / side / of_height, wide / side / of_width
-        cells_of_boxes += [down, across, high, broad, max(high, 1.0) / 2, max(broad, 1.0) / 2]
-    centre, step, half = (
-        np.array(cells_of_boxes, np.float32).reshape(-1, 3, 2, 1, 1).transpose(1, 0, 2, 3, 4)
-    )
-    cells = _cells(side) * step
-    cells += centre
-    weights, before = covered = np.empty((2, *cells.shape[:3], stack.shape[1]), np.float32)
-    np.subtract(cells + half, _edges(stack.shape[1]), out=weights)
-    np.subtract(cells - half, _edges(stack.shape[1]), out=before)
-    np.maximum(covered, 0, out=covered)
-    np.minimum(covered, 1, out=covered)
-    weights -= before
-    weights *= 0.5 / half
+        half_high, half_broad = max(high, 1.0) / 2, max(broad, 1.0) / 2
+        cells_of_boxes += [
+            down,
+            across,
+            high,
+            broad,
+            half_high,
+            half_broad,
+            -half_high,
+            -half_broad,
+        ]
+    numbers = np.array(cells_of_boxes, np.float32).reshape(-1, 4, 2, 1, 1).transpose(1, 0, 2, 3, 4)
+    cells = _cells(side) * numbers[1]
+    cells += numbers[0]
+    covered = (cells + numbers[2:]) - _edges(stack.shape[1])
+    np.maximum(covered, _ZERO, out=covered)
+    np.minimum(covered, _ONE, out=covered)
+    weights = covered[0]
+    weights -= covered[1]
+    weights *= _HALF / numbers[2]
     level = weights[:, 0] @ stack @ weights[:, 1].transpose(0, 2, 1)
-    level *= 255 / np.maximum(level.max(axis=(1, 2), keepdims=True), np.float32(1e-6))
-    level += np.float32(0.5)
+    strongest = np.maximum.reduce(level, axis=(1, 2), keepdims=True)
+    level *= _FULL / np.maximum(strongest, _FAINT)
+    level += _HALF
     tensors: NDArray[np.uint8] = level.astype(np.uint8)
     return tensors
 
