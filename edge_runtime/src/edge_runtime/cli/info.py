@@ -60,3 +60,6 @@ def info(bundle: Path | None, as_json: bool) -> None:
                 f"{file.path:<28}{file.precision:<11}{file.bytes:>9,}"
                 f"{measured['accuracy']:>10.2%}{measured['agreement']:>11.2%}"
             )
+        if manifest.find("onnx", "fp32") and manifest.find("onnx", "int8"):
+            click.echo()
+            click.echo("fp32 runs unless --precision is given; auto takes the quicker one here")

@@ -102,6 +102,13 @@ precision_option = click.option(
     show_default=True,
     help="Which of the bundle's models.",
 )
+precision_or_auto_option = click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8", "auto"]),
+    default="fp32",
+    show_default=True,
+    help="Which of the bundle's models; auto measures which is quicker here.",
+)
 
 
 def check_providers(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import click
 
@@ -29,7 +29,7 @@ from .options import (
     max_pixels_option,
     min_score_option,
     model_option,
-    precision_option,
+    precision_or_auto_option,
     providers_option,
     read_spec,
     timeout_option,
@@ -39,7 +39,8 @@ from .options import (
 if TYPE_CHECKING:
     from io import BufferedReader
 
-    from ..inference.classifier import MinScore, Precision
+    from ..inference.classifier import MinScore
+    from ..inference.precision import Precision
     from ..output.encoding import Encoding
     from ..output.row_format import FileFormat
 
@@ -100,7 +101,7 @@ Exit status: 0 all classified, 1 some files failed, 2 usage,
     show_default=True,
     help="onnxruntime's threads in a process.",
 )
-@precision_option
+@precision_or_auto_option
 @providers_option
 @max_pixels_option
 @timeout_option
@@ -133,7 +134,7 @@ def predict(
     batch_size: int,
     workers: int | None,
     threads: int,
-    precision: Precision,
+    precision: Precision | Literal["auto"],
     providers: list[str],
     max_pixels: int,
     timeout: float,
@@ -154,6 +155,11 @@ def predict(
         raise click.UsageError("--resume needs -o FILE, the output to go on with")
     if resume and force:
         raise click.UsageError("give --resume to keep the rows of FILE, or --force to replace it")
+    if resume and precision == "auto":
+        raise click.UsageError(
+            "--resume goes on in the precision of the rows that are there: give --precision fp32 or"
+            " int8, as the run that began them said"
+        )
     _check_engine(engine, force, address, output, paths)
     can_go_on = engine == "ray" or _can_be_resumed(output)
     goes_on = "; --resume goes on from here" if can_go_on else ""
@@ -189,6 +195,13 @@ def predict(
             "threads": threads,
             "providers": providers,
         }
+        if precision == "auto":
+            from ..inference.precision import choose_apart
+
+            choice = choose_apart(model_path, threads, providers)
+            arguments["precision"] = choice.precision
+            if not quiet:
+                click.echo(f"precision auto: {choice}", err=True)
         spec = read_spec(arguments)
         if min_score == "recommended":
             arguments["min_score"] = spec.min_score

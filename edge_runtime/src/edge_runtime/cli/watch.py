@@ -24,7 +24,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..inference.classifier import MinScore, Precision
+    from ..inference.classifier import MinScore
+    from ..inference.precision import Precision
     from ..output.row_format import FormatName
 
 

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from ..bundle.integrity import MAX_FILE_BYTES, read_file
 from ..bundle.manifest import BUILT_IN, Manifest
 from ..errors import BundleError, EdgeRuntimeError, InputError
-from ..inference.classifier import Classifier, Precision
+from ..inference.classifier import Classifier
+from ..inference.precision import Precision
 from ..inputs.files import MAX_PIXELS
 from ..inputs.formats import ENDINGS, PLURALS
 from ..inputs.walk import walk
@@ -166,6 +167,8 @@ class Report:
         for name, batch in batches:
             rate = f"{batch.images_per_second:>12,.0f}"
             lines.append(f"{name:<{width}}{_columns(batch.latency)}{rate}")
+        if {"fp32", "int8"} <= self.models.keys():
+            lines += ["", "predict --precision auto measures so, and takes the quicker model"]
         if self.peak_memory_bytes is not None:
             lines += ["", f"peak memory {self.peak_memory_bytes / 1e6:.0f} MB"]
         return "\n".join(lines)

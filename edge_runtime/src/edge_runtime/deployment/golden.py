@@ -28,7 +28,8 @@ from ..bundle.manifest import (
     read_verified,
 )
 from ..errors import BundleError
-from ..inference.classifier import Classifier, Precision
+from ..inference.classifier import Classifier
+from ..inference.precision import Precision
 
 GOLDEN_NAME = "golden/golden.json"
 PROBABILITY_TOLERANCE = 1e-3
@@ -112,7 +113,7 @@ def prove(bundle: Path, precision: Precision = "fp32", providers: Sequence[str] 
     classifier = Classifier(bundle, precision=precision, providers=providers)
     for result in check_golden(bundle, classifier):
         same_label = result.label == result.expected
-        if not result.passed and not (precision == "int8" and same_label):
+        if not result.passed and not (classifier.precision == "int8" and same_label):
             raise BundleError(
                 f"{bundle}: golden vector {result.image} gave {result.label!r}, expected"
                 f" {result.expected!r}; this device reads images differently from the machine that"

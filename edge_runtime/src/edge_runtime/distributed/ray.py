@@ -21,6 +21,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EdgeRuntimeError
+from ..inference.precision import PRECISIONS
 from ..inference.results import Result, lost
 from ..inputs.files import MAX_PIXELS
 from ..system.arguments import whole_number
@@ -47,7 +48,8 @@ with interrupts_held():
     from .shards import Classify, classify_anywhere, start_classifying, table, write_shard
 
 if TYPE_CHECKING:
-    from ..inference.classifier import MinScore, Precision
+    from ..inference.classifier import MinScore
+    from ..inference.precision import Precision
 
 _OBJECT_STORE_BYTES = 80 << 20  # for paths and counts; images do not pass through it
 _IN_FLIGHT = 2  # shards for each worker
@@ -84,6 +86,11 @@ class Predict:
 
         Raises BundleError, TypeError and ValueError as Classifier does.
         """
+        if precision not in PRECISIONS:
+            raise ValueError(
+                f"precision is {precision!r}, expected 'fp32' or 'int8'; each worker would measure"
+                " 'auto' for itself"
+            )
         self._classifier = own_classifier(
             Classifier,
             model,

@@ -17,6 +17,7 @@ from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model, read
 from ..bundle.spec import UNKNOWN, ModelSpec
 from ..errors import BundleError, InputError
 from ..system.arguments import positive, seconds, share, whole_number
+from .precision import PRECISIONS, Precision, choose_precision
 from .results import Prediction, Result, Score
 from .session import check_signature, open_session, run_session
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..preprocessing.base import Reader, Source
     from .evidence import EvidenceModel, Explanation
 
-Precision = Literal["fp32", "int8"]
 MinScore = float | Literal["recommended"]
 
 LONE_FILE = (
@@ -42,7 +42,7 @@ class Classifier:
         self,
         model: str | os.PathLike[str] | None = None,
         *,
-        precision: Precision = "fp32",
+        precision: Precision | Literal["auto"] = "fp32",
         top_k: int = 1,
         min_score: MinScore = 0.0,
         threads: int = 1,
@@ -52,7 +52,9 @@ class Classifier:
 
         model: a bundle's folder, a lone `.onnx` file exported by model-build, or None for the
             digits model inside this package.
-        precision: which of a bundle's ONNX files to run. A lone file has one precision, its own.
+        precision: which of a bundle's ONNX files to run; `"auto"` times both for about a second and
+            takes the quicker one, so that another device may take another. A lone file has one
+            precision, its own.
         top_k: how many labels `Prediction.top` holds, at least 1.
         min_score: probability in [0, 1] below which the label is `unknown`; or `"recommended"`,
             the model's own, which is measured when it is built.
@@ -64,8 +66,8 @@ class Classifier:
         Raises BundleError when the bundle, the model or a provider cannot be used, TypeError and
         ValueError for other arguments than these.
         """
-        if precision not in ("fp32", "int8"):
-            raise ValueError(f"precision is {precision!r}, expected 'fp32' or 'int8'")
+        if precision not in (*PRECISIONS, "auto"):
+            raise ValueError(f"precision is {precision!r}, expected 'fp32', 'int8' or 'auto'")
         top_k, threads = whole_number("top_k", top_k), whole_number("threads", threads)
         min_score = _checked(min_score)
         if providers:
@@ -73,6 +75,8 @@ class Classifier:
 
             providers = checked_providers(providers)
         path = BUILT_IN if model is None else Path(model)
+        if precision == "auto":
+            precision = choose_precision(path, threads, providers).precision
         if precision != "fp32" and path.is_file():
             raise ValueError(LONE_FILE.format(path=path, precision=precision))
         self.arguments: dict[str, Any] = {
@@ -123,8 +127,7 @@ class Classifier:
     def __repr__(self) -> str:
         labels = self.spec.labels
         shown = labels if len(labels) <= 10 else (*labels[:9], "...")
-        precision = self.arguments["precision"] if self.manifest else "lone file"
-        how = ", ".join([precision, *self.arguments["providers"]])
+        how = ", ".join([self.precision or "lone file", *self.arguments["providers"]])
         return f"<Classifier {self.spec.name}: {len(labels)} labels ({', '.join(shown)}), {how}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -137,6 +140,12 @@ class Classifier:
     def providers(self) -> tuple[str, ...]:
         """onnxruntime's names of the providers that run the model, in order; the CPU is last."""
         return tuple(self._session.get_providers())
+
+    @property
+    def precision(self) -> Precision | None:
+        """The precision of the bundle's file that runs; None for a lone file."""
+        precision: Precision = self.arguments["precision"]
+        return precision if self.manifest else None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -273,8 +282,10 @@ class Classifier:
         from .evidence import explain
 
         source = self._scaled(source, scale)
-        with _callers_array(source):
+        try:
             return explain(self, source, label)
+        except InputError as error:
+            raise _callers_error(error, source) from None
 
     def embed(self, source: Source, *, scale: float | None = None) -> NDArray[np.float32]:
         """The features of one input that the last layer reads, (F,) float32, for search and
