@@ -67,7 +67,7 @@ class PngSheet:
         self._width = self._height = 0
         self._images: list[Image.Image] = []
         self._filled = _SHEET  # places of the last image
-        self._pixels: list[NDArray[np.uint8]] = []
+        self._pixels: list[list[NDArray[np.uint8]]] = []
 
     def add(self, data: bytes) -> OnSheet | None:
         """Decode a PNG as `plain_png` does; None for a file that this cannot take."""
@@ -106,11 +106,11 @@ class PngSheet:
         self._start, self._width, self._height = data[:33], width, height
         return True
 
-    def pixels(self, number: int) -> NDArray[np.uint8]:
-        """(_SHEET, H, W) uint8 of one image, once all PNGs have been added."""
+    def pixels(self, number: int) -> list[NDArray[np.uint8]]:
+        """(H, W) uint8 of each place of one image, once all PNGs have been added."""
         while len(self._pixels) <= number:
             pixels = np.asarray(self._images[len(self._pixels)])
-            self._pixels.append(pixels.reshape(_SHEET, self._height, self._width))
+            self._pixels.append(list(pixels.reshape(_SHEET, self._height, self._width)))
         return self._pixels[number]
 
 
@@ -124,8 +124,7 @@ class OnSheet(NamedTuple):
     @property
     def pixels(self) -> NDArray[np.uint8]:
         """(H, W) uint8, once all PNGs of the sheet have been added."""
-        pixels: NDArray[np.uint8] = self.sheet.pixels(self.image)[self.place]
-        return pixels
+        return self.sheet.pixels(self.image)[self.place]
 
 
 def _intact(data: bytes, start: int, length: int) -> bool:
