@@ -12,8 +12,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -38,6 +38,8 @@ class Extent:
     """How much is measured."""
 
     rounds: int
+    batches: tuple[str, ...]
+    """Names of BATCHES."""
     counts: Mapping[str, int]
     """Images, by the name of the set."""
     memory: tuple[int, int]
@@ -48,9 +50,19 @@ class Extent:
     build_epochs: tuple[int, ...]
 
 
+BATCHES: Mapping[str, tuple[str, str]] = {
+    "small": ("small", ""),
+    "photos": ("photos", ""),
+    "large": ("large", ""),
+    "own": ("scenes", "a 96x96 colour model of one's own"),
+    "scenes": ("scenes", "no digit in them, the model of the digits"),
+}
+"""Images, and what is to be said of the model, by the name of what is measured."""
+
 FULL = Extent(
     rounds=5,
-    counts={"small": 20_000, "photos": 1_000, "large": 100},
+    batches=tuple(BATCHES),
+    counts={"small": 60_000, "photos": 1_000, "large": 100, "scenes": 4_000},
     memory=(10_000, 100_000),
     call_seconds=0.5,
     torch_epochs=10,
@@ -58,7 +70,8 @@ FULL = Extent(
 )
 QUICK = Extent(
     rounds=2,
-    counts={"small": 1_200, "photos": 60, "large": 6},
+    batches=tuple(BATCHES),
+    counts={"small": 1_200, "photos": 60, "large": 6, "scenes": 130},
     memory=(1_000, 3_000),
     call_seconds=0.05,
     torch_epochs=1,
@@ -95,19 +108,23 @@ class Suite:
     def batches(self) -> None:
         """Images a second, of each program on each set of images, and what they read."""
         self.results["batches"] = {}
-        for name, count in self.extent.counts.items():
-            folder = self._images(name)
-            readers = self._present(programs.readers(folder, self._workers))
+        for name in self.extent.batches:
+            kind, model = BATCHES[name]
+            folder, own = self._images(kind), name == "own"
+            bundle = self._own_bundle() if own else programs.BUNDLE
+            readers = self._present(programs.readers(folder, self._workers, bundle))
             rounds = self._rounds(
                 readers, lambda reader, program: programs.seconds(program, self._output(reader))
             )
             found = {reader: programs.labels(self._output(reader)) for reader in readers}
+            labels = Classifier(bundle).labels
+            right = {reader: _right(read, labels) for reader, read in found.items() if read}
             self.results["batches"][name] = {
-                "about": images.SETS[name].about,
-                "count": count,
+                "about": images.SETS[kind].about + (f", {model}" if model else ""),
+                "count": self.extent.counts[kind],
                 "seconds": rounds,
-                "right": {reader: _right(read) for reader, read in found.items() if read},
-                "as_full_size": _as_full_size(folder, found[programs.EDGE]),
+                "right": {} if name == "scenes" else right,
+                "as_full_size": _as_full_size(folder, bundle, found[programs.EDGE]),
             }
 
     def calls(self) -> None:
@@ -121,14 +138,21 @@ class Suite:
         """Seconds of whole processes that do next to nothing."""
         file = sorted(self._images("small").iterdir())[0]
         one = images.link(file.parent, self._scratch / "one", 1, 1) / "000"
+        first = images.link(file.parent, self._scratch / "first", 64, 64) / "000"
+        model = programs.BUNDLE / "model.onnx"
         commands = {
             report.START_ONE: programs.predict(file),
             report.START_BARE: programs.rival("plain.py", one, programs.BUNDLE / "model.onnx", 1),
             report.START_HELP: Program((programs.predict(file).command[0], "--help")),
             report.START_CLICK: Program((sys.executable, "-c", "import click")),
+            report.START_EDGE: programs.predict(first, "--workers", str(self._workers)),
+            report.START_PLAIN: programs.rival("plain.py", first, model, 64),
+            report.START_OPENCV: programs.rival(
+                "opencv_onnxruntime.py", first, model, 64, needs="cv2"
+            ),
         }
         self.results["starts"] = self._rounds(
-            commands, lambda name, program: programs.seconds(program), times=3
+            self._present(commands), lambda name, program: programs.seconds(program), times=3
         )
 
     def memory(self) -> None:
@@ -206,6 +230,17 @@ class Suite:
             )
         self.results["training"] = found
 
+    def _own_bundle(self) -> Path:
+        """A model that tells the scenes apart, trained for as long as it takes to be one."""
+        bundle = self._folder / "own"
+        if not bundle.exists():
+            examples = images.sorted_scenes(self._scratch / "examples", 200)
+            command = (str(programs.EXECUTABLES / "model-build"), "build", "--data", str(examples))
+            options = ("--architecture", "grid", "--size", "96", "--epochs", "2", "--force")
+            place = ("--name", bundle.name, "--output", str(self._folder))
+            programs.seconds(Program((*command, *options, *place)))
+        return bundle
+
     def _output(self, name: str) -> Path:
         return self._scratch / f"{name}.out"
 
@@ -241,14 +276,18 @@ class Suite:
         return found
 
 
-def _right(read: Mapping[str, str]) -> float:
-    """The share of files whose label is the digit in their name."""
-    return sum(images.digit_of(file) == label for file, label in read.items()) / len(read)
+def _right(read: Mapping[str, str], labels: Sequence[str]) -> float:
+    """The share of files whose label, or its index, is what their name says."""
+    names = {str(index): label for index, label in enumerate(labels)}
+    right = sum(
+        names.get(read_as, read_as) == images.shown_in(file) for file, read_as in read.items()
+    )
+    return right / len(read)
 
 
-def _as_full_size(folder: Path, read: Mapping[str, str]) -> float:
+def _as_full_size(folder: Path, bundle: Path, read: Mapping[str, str]) -> float:
     """The share of files that get the same label when they are decoded at full size."""
-    classifier = Classifier()
+    classifier = Classifier(bundle)
     same = 0
     for file, label in read.items():
         with Image.open(folder / file) as image:
@@ -281,15 +320,30 @@ def main() -> None:
     parser.add_argument(
         "--only", metavar="PART", choices=PARTS, action="append", help=", ".join(PARTS)
     )
+    parser.add_argument(
+        "--batch", choices=BATCHES, action="append", help="of the batches, these only"
+    )
+    parser.add_argument(
+        "--images", metavar="N", type=int, help="so many images of a set, where there are more"
+    )
+    parser.add_argument("--rounds", metavar="N", type=int)
     parser.add_argument("--images-dir", type=Path, help="keep the images there, or use those")
     parser.add_argument(
-        "--output", type=Path, help="default: docs; with --quick or --only nothing is written"
+        "--output", type=Path, help="default: docs; of a part or of fewer images nothing is written"
     )
     options = parser.parse_args()
     # As pip leaves what it installs; a checkout may have to compile at every start.
     compileall.compile_dir(Path(edge_runtime.__file__).parent, quiet=1)
     output = options.output
-    if output is None and not (options.quick or options.only):
+    extent = QUICK if options.quick else FULL
+    if options.images:
+        counts = {kind: min(options.images, count) for kind, count in extent.counts.items()}
+        extent = replace(extent, counts=counts)
+    if options.batch:
+        extent = replace(extent, batches=tuple(options.batch))
+    if options.rounds:
+        extent = replace(extent, rounds=options.rounds)
+    if output is None and extent is FULL and not options.only:
         output = programs.ROOT / "docs"
     if options.images_dir:
         options.images_dir.mkdir(parents=True, exist_ok=True)
@@ -297,7 +351,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.images_dir) as temporary:
         scratch = Path(temporary).resolve()
         folder = (options.images_dir or scratch / "images").resolve()
-        suite = Suite(QUICK if options.quick else FULL, folder, scratch)
+        suite = Suite(extent, folder, scratch)
         for part in options.only or PARTS:
             start = time.perf_counter()
             PARTS[part](suite)

@@ -1,8 +1,10 @@
-"""The images that everything is measured on: drawn digits, the same on every machine.
+"""The images that everything is measured on, the same on every machine.
 
-The test digits, which no model was trained on, are drawn as strokes of varying width, either as
-light ink on a dark ground, or as photos of dark ink on unevenly lit paper with a sensor's noise.
-The name of a file ends with its digit: 000123_7.png.
+Digits: the test digits, which no model was trained on, are drawn as strokes of varying width,
+either as light ink on a dark ground, or as photos of dark ink on unevenly lit paper with a sensor's
+noise.
+Scenes: parts of scikit-learn's two sample photos, a temple and a flower.
+The name of a file ends with what it shows: 000123_7.png, 000123_flower.jpg.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from model_build.recipes.digits.dataset import load_digits
 from model_build.recipes.digits.strokes import BLOCK, PAD, Strokes, pen_levels, strokes_from_counts
@@ -37,10 +40,12 @@ class ImageSet:
     """Photos are drawn at this fraction of their size and enlarged, before the noise."""
 
 
+SCENES = "JPEG photos of 320x240 to 512x384"
 SETS = {
     "small": ImageSet("28x28 grey PNG", 28, 28, "png"),
     "photos": ImageSet("JPEG photos of 500x400", 500, 400, "jpg"),
     "large": ImageSet("JPEG photos of 4,000x3,000", 4000, 3000, "jpg", coarse=4),
+    "scenes": ImageSet(SCENES, 512, 384, "jpg"),
 }
 
 
@@ -50,14 +55,45 @@ def draw(folder: Path, kind: ImageSet, count: int) -> Path:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
-    make = _photos(kind, rng) if kind.ending == "jpg" else _scans(kind, rng)
-    for number, (image, digit) in zip(range(count), make, strict=False):
-        image.save(folder / f"{number:06}_{digit}.{kind.ending}", quality=90)
+    make: Iterator[tuple[Image.Image, int | str]]
+    if kind.about == SCENES:
+        make = scenes(rng)
+    else:
+        make = _photos(kind, rng) if kind.ending == "jpg" else _scans(kind, rng)
+    for number, (image, shown) in zip(range(count), make, strict=False):
+        image.save(folder / f"{number:06}_{shown}.{kind.ending}", quality=90)
     return folder
 
 
-def digit_of(path: str) -> str:
-    """The digit that the file's image shows."""
+def sorted_scenes(folder: Path, count: int) -> Path:
+    """Draw other scenes, square, into a folder for each class; returns `folder`."""
+    for number, (image, shown) in zip(range(count), scenes(np.random.default_rng(1)), strict=False):
+        (folder / shown).mkdir(parents=True, exist_ok=True)
+        square = image.crop((0, 0, image.height, image.height))
+        square.save(folder / shown / f"{number:06}.jpg", quality=90)
+    return folder
+
+
+def scenes(rng: np.random.Generator) -> Iterator[tuple[Image.Image, str]]:
+    """Without end: a part of a sample photo, now and then mirrored, at one of several sizes; its
+    name."""
+    found = load_sample_images()
+    names = [Path(file).stem for file in found.filenames]
+    while True:
+        which, size, part = int(rng.integers(len(names))), rng.integers(20, 33), rng.uniform(0.5, 1)
+        photo = Image.fromarray(found.images[which])
+        high = round(photo.height * part)
+        wide = high * 4 // 3
+        left, top = rng.integers(0, (photo.width - wide + 1, photo.height - high + 1)).tolist()
+        box = (left, top, left + wide, top + high)
+        scene = photo.resize((16 * int(size), 12 * int(size)), Image.Resampling.BICUBIC, box=box)
+        if rng.integers(2):
+            scene = scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        yield scene, names[which]
+
+
+def shown_in(path: str) -> str:
+    """What the file's image shows: a digit or the name of a scene."""
     return Path(path).stem.rpartition("_")[2]
 
 

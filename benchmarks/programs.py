@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.inputs.image import DRAFT_SIDE
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 EXECUTABLES = Path(sys.executable).parent
@@ -21,7 +23,10 @@ EDGE = "edge-runtime"
 EDGE_ONE = "edge-runtime, 1 worker"
 EDGE_INT8 = "edge-runtime, int8"
 DECODE = "reading and decoding alone, all cores"
+FLOOR = "the floor: decoding and the model alone, all cores"
 PLAIN = "Pillow + onnxruntime, one image a call"
+OPENCV = "OpenCV + onnxruntime, batches of 64"
+OPENCV_INT8 = "OpenCV + onnxruntime, batches of 64, int8"
 
 _POLL_SECONDS = 0.05
 
@@ -42,23 +47,31 @@ class Program:
         return importlib.util.find_spec(self.needs) is None
 
 
-def readers(folder: Path, workers: int) -> dict[str, Program]:
-    """By name: all that read the images of `folder` and print a label for each, and the limit."""
-    model = str(BUNDLE / "model.onnx")
-    edge = ("--workers", str(workers))
-    return {
-        EDGE: predict(folder, *edge),
-        EDGE_ONE: predict(folder, "--workers", "1"),
-        EDGE_INT8: predict(folder, *edge, "--precision", "int8"),
+def readers(folder: Path, workers: int, bundle: Path) -> dict[str, Program]:
+    """By name: all that read the images of `folder` and print a label for each, and the limits."""
+    model, int8 = bundle / "model.onnx", bundle / "model.int8.onnx"
+    edge = ("--model", str(bundle), "--workers")
+    every = str(workers)
+    found = {
+        EDGE: predict(folder, *edge, every),
+        EDGE_ONE: predict(folder, *edge, "1"),
+        EDGE_INT8: predict(folder, *edge, every, "--precision", "int8"),
+        FLOOR: script("floor.py", folder, model, workers, DRAFT_SIDE),
         DECODE: script("decode.py", folder, workers),
         PLAIN: rival("plain.py", folder, model, 1),
         "Pillow + onnxruntime, batches of 64": rival("plain.py", folder, model, 64),
+        OPENCV: rival("opencv_onnxruntime.py", folder, model, 64, needs="cv2"),
+        OPENCV_INT8: rival("opencv_onnxruntime.py", folder, int8, 64, needs="cv2"),
+    }
+    if bundle != BUNDLE:  # the others read grey images
+        return found
+    return found | {
         "OpenCV imread + cv2.dnn": rival("plain_opencv.py", folder, model, 16, needs="cv2"),
         "Pillow + LiteRT, one image a call": rival(
-            "plain_litert.py", folder, BUNDLE / "model.tflite", needs="ai_edge_litert"
+            "plain_litert.py", folder, bundle / "model.tflite", needs="ai_edge_litert"
         ),
         "Keras image_dataset + SavedModel": rival(
-            "plain_keras.py", folder, BUNDLE / "saved_model", needs="tensorflow"
+            "plain_keras.py", folder, bundle / "saved_model", needs="tensorflow"
         ),
     }
 

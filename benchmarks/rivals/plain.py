@@ -12,13 +12,15 @@ from PIL import Image
 folder, model, batch = sys.argv[1], sys.argv[2], int(sys.argv[3])
 session = onnxruntime.InferenceSession(model)
 name = session.get_inputs()[0].name
-_, height, width, _ = session.get_inputs()[0].shape
+_, height, width, channels = session.get_inputs()[0].shape
+mode = "L" if channels == 1 else "RGB"
 files = sorted(os.listdir(folder))
 for start in range(0, len(files), batch):
     tensors = []
     for file in files[start : start + batch]:
         with Image.open(os.path.join(folder, file)) as image:
-            tensors.append(np.asarray(image.convert("L").resize((width, height))))
-    answer = session.run(None, {name: np.stack(tensors)[..., None]})[0]
+            tensors.append(np.asarray(image.convert(mode).resize((width, height))))
+    shape = (len(tensors), height, width, channels)
+    answer = session.run(None, {name: np.stack(tensors).reshape(shape)})[0]
     for file, row in zip(files[start : start + batch], answer, strict=True):
         print(file, row.argmax(), row.max())
