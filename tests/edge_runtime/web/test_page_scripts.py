@@ -26,6 +26,7 @@ from edge_runtime.web.server import PAGE
 
 from ...support.helpers import GOLDEN, TIMEOUT, VECTORS, png_chunk
 from ...support.page import photos
+from ...support.webcam import frames
 
 NODE = shutil.which("node")
 SCRIPT = Path(__file__).parent / "page_scripts.mjs"
@@ -107,6 +108,18 @@ def test_photos_become_the_tensors_of_python_within_one_level_and_are_read_alike
     assert np.mean((tensors == expected).all(axis=(1, 2, 3))) >= 0.9
     change = np.abs(classifier.probabilities(tensors) - classifier.probabilities(expected))
     assert change.max() < 0.02
+
+
+def test_frames_of_a_webcam_become_the_tensors_of_python_within_one_level(
+    tmp_path: Path, classifier: Classifier
+) -> None:
+    spec, how = classifier.spec.input, classifier.spec.preprocessing
+    images = [frame.pixels for frame in (*frames(120), *frames(30, blank=True))]
+    images += [image[..., 1].copy() for image in images[:20]]
+    expected = np.stack([reader_of(spec, how).tensor(image) for image in images])
+    tensors = prepared_by_script(tmp_path, images, spec, how)
+    assert difference(tensors, expected) <= 1
+    assert np.mean((tensors == expected).all(axis=(1, 2, 3))) >= 0.75  # faint ink is much stretched
 
 
 @pytest.mark.parametrize("how", [Fit(fill=40), Crop(), Stretch()])

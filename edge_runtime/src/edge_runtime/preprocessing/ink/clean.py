@@ -25,6 +25,13 @@ MIN_BATCH = 4
 both ways take the same time at 3 to 6 images."""
 MIN_BORDER_SHARE = 0.1
 """Of a small image's border: this much must be exactly background when ink lies along it."""
+MIN_SPAN = 64
+"""Grey levels from the darkest to the lightest pixel. With less, and ink along its border, a small
+image is clean only with MIN_BACKGROUND_SHARE: a slope of light has a lightest border, too, and JPEG
+may leave no noise on it."""
+MIN_BACKGROUND_SHARE = 0.2
+"""Of the pixels, exactly background. USPS has at least 0.25, scikit-learn's digits, of 17 levels,
+0.34."""
 MIN_CONTRAST = 8
 """Grey levels, the faintest contrast believed: half a step of an image with 17 levels, as
 scikit-learn's digits have."""
@@ -90,6 +97,8 @@ def clean_levels(pixels: Bytes) -> Bytes | None:
         corners = bytes((data[0], data[width - 1], data[-width], data[-1]))
         background = _background_behind_border_ink(data, border, corners, low, high)
         if border.count(background) < MIN_BORDER_SHARE * len(border):
+            return None
+        if high - low < MIN_SPAN and data.count(background) < MIN_BACKGROUND_SHARE * len(data):
             return None
     if background != low and background != high:
         return None

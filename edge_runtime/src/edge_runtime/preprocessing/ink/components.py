@@ -108,7 +108,7 @@ def label_runs(mask: Mask) -> Runs:
     return Runs(start // step, start % step, stop % step, component)
 
 
-def _boxes_and_areas(runs: Runs) -> NDArray[np.int64]:
+def boxes_and_areas(runs: Runs) -> NDArray[np.int64]:
     """One row a component: left, top, right, bottom, area."""
     table = np.zeros((int(runs.component.max()) + 1, 5), np.int64)
     table[:, :2] = np.iinfo(np.int64).max
@@ -125,7 +125,7 @@ def _select_components(level: Bytes, mask: Mask, clean: bool) -> tuple[Bytes, Bo
     height, width = mask.shape
     frame = max(height, width)
     runs = label_runs(mask)
-    table = _boxes_and_areas(runs)
+    table = boxes_and_areas(runs)
     x0, y0, x1, y1, area = table.T
     side = np.maximum(x1 - x0, y1 - y0)
     at_border = (x0 == 0) | (y0 == 0) | (x1 == width) | (y1 == height)

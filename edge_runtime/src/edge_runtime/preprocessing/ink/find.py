@@ -2,6 +2,8 @@
 
 1. A clean image only has its contrast stretched (`clean`). Any other is reduced to at most 128 px
    a side, and its background is estimated and taken away (`photo`, `background`).
+   In a small one, strips along the border are left out (`strips`), and ink that is hardly stronger
+   than the noise is told from it (`faint`).
 2. In the ink levels the digit's connected components are found (`components`) and cropped.
 3. A digit that came out small in a large image is searched again in its own part of the image, at
    a higher resolution.
@@ -18,7 +20,9 @@ from PIL import Image
 
 from .clean import ANALYSIS_SIDE, MIN_BATCH, SMALL_SIDE, clean_inks, clean_levels
 from .components import digit_box
+from .faint import MAX_SIDE, faint_levels, is_faint
 from .photo import photo_levels
+from .strips import inside_strips, runs_into_strip
 from .types import Box, Bytes
 
 SHARP_SIDE = 40
@@ -54,6 +58,8 @@ def locate_ink(pixels: Bytes) -> Found | None:
     if level is not None:
         part = digit_box(level, clean=True)
         return None if part is None else _crop(*part, (0, 0, 1.0))
+    if max(pixels.shape[:2]) <= MAX_SIDE:
+        return _search_inside_strips(pixels)
     first = _search(pixels, (0, 0))
     if (
         first is None
@@ -89,6 +95,25 @@ def _search(pixels: Bytes, corner: tuple[int, int]) -> Found | None:
     level = photo_levels(reduced)
     part = None if level is None else digit_box(level, clean=False)
     return None if part is None else _crop(*part, (*corner, scale))
+
+
+def _search_inside_strips(pixels: Bytes) -> Found | None:
+    """Find the ink of a small photo, which may be faint."""
+    left, top, right, bottom = inside = inside_strips(pixels)
+    part = _part(pixels[top:bottom, left:right])
+    if part is None:
+        return None
+    found = _crop(*part, (left, top, 1.0))
+    if inside != (0, 0, *pixels.shape[1::-1]) and runs_into_strip(pixels, inside, found.box):
+        part = _part(pixels)
+        return None if part is None else _crop(*part, (0, 0, 1.0))
+    return found
+
+
+def _part(pixels: Bytes) -> tuple[Bytes, Box] | None:
+    """The ink levels of a small photo, and the box of its digit."""
+    level = faint_levels(pixels) if is_faint(pixels) else photo_levels(pixels)
+    return None if level is None else digit_box(level, clean=False)
 
 
 def _reduced(pixels: Bytes) -> tuple[Bytes, float]:

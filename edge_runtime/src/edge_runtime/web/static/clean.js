@@ -10,6 +10,8 @@ export const ANALYSIS_SIDE = 128; // px, the longest side analysed
 export const SMALL_SIDE = 48; // px, an image up to this side may be a digit's own crop
 export const MIN_CONTRAST = 8; // grey levels, the faintest contrast believed
 const MIN_BORDER_SHARE = 0.1; // of a small image's border that must be exactly background
+const MIN_SPAN = 64; // grey levels from the darkest to the lightest pixel there, or else
+const MIN_BACKGROUND_SHARE = 0.2; // of the pixels that must be exactly background
 
 /**
  * Ink levels of a clean image; null for an image that is not clean.
@@ -43,6 +45,8 @@ export function cleanLevels({ data, width, height, channels }) {
     background = backgroundBehindBorderInk([data, border, corners], low, high);
     const same = count(border, (value) => value === background);
     if (same < MIN_BORDER_SHARE * border.length) return null;
+    const paper = count(data, (value) => value === background);
+    if (high - low < MIN_SPAN && paper < MIN_BACKGROUND_SHARE * data.length) return null;
   }
   if (background !== low && background !== high) return null;
   const table = stretchTable(background, background === high ? low : high);

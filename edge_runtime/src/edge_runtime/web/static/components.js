@@ -54,7 +54,7 @@ export function digitBox(level, width, height, clean) {
  *
  * @returns {Run[]}
  */
-function labelRuns(mask, width, height) {
+export function labelRuns(mask, width, height) {
   /** @type {Run[]} */
   const runs = [];
   const root = [];
@@ -91,7 +91,7 @@ function labelRuns(mask, width, height) {
 }
 
 /** @param {Run[]} runs @returns {Component[]} */
-function boxesAndAreas(runs) {
+export function boxesAndAreas(runs) {
   const components = [];
   for (const { row, start, stop, component } of runs) {
     const p = (components[component] ??= { x0: Infinity, y0: Infinity, x1: 0, y1: 0, area: 0 });

@@ -1,15 +1,17 @@
 /**
  * Find the ink of one handwritten digit in an image.
  *
- * The modules find, clean, background, photo, components and crop are a port of
+ * The modules find, clean, background, photo, faint, strips, components and crop are a port of
  * edge_runtime/preprocessing/ink: the same names, steps and numbers, which are explained there;
  * float32 where NumPy has float32, so that both agree but for the order of long sums.
  */
 
 import { ANALYSIS_SIDE, cleanLevels } from "./clean.js";
 import { digitBox } from "./components.js";
+import { faintLevels, isFaint, MAX_SIDE } from "./faint.js";
 import { photoLevels } from "./photo.js";
 import { reduce } from "./resize.js";
+import { insideStrips, runsIntoStrip } from "./strips.js";
 
 /**
  * @typedef {import("./numbers.js").Pixels} Pixels
@@ -36,6 +38,7 @@ export function locateInk(pixels) {
     const part = digitBox(level, width, height, true);
     return part && crop(part, width, [0, 0, 1]);
   }
+  if (max(width, height) <= MAX_SIDE) return searchInsideStrips(pixels);
   const first = search(pixels, 0, 0);
   if (!first || max(first.width, first.height) >= SHARP_SIDE) return first;
   if (max(width, height) <= ANALYSIS_SIDE) return first;
@@ -52,6 +55,24 @@ function search(pixels, left, top) {
   const level = photoLevels(reduced);
   const part = level && digitBox(level, reduced.width, reduced.height, false);
   return part && crop(part, reduced.width, [left, top, scale]);
+}
+
+/** Find the ink of a small photo, which may be faint. @param {Pixels} pixels */
+function searchInsideStrips(pixels) {
+  const { width, height } = pixels;
+  const inside = insideStrips(pixels);
+  const found = searchSmall(cut(pixels, ...inside), inside[0], inside[1]);
+  const whole = [0, 0, width, height];
+  if (!found || inside.every((at, i) => at === whole[i])) return found;
+  return runsIntoStrip(pixels, inside, found.box) ? searchSmall(pixels, 0, 0) : found;
+}
+
+/** The same, the window of the image being given. */
+function searchSmall(pixels, left, top) {
+  const { width, height } = pixels;
+  const level = isFaint(pixels) ? faintLevels(pixels) : photoLevels(pixels);
+  const part = level && digitBox(level, width, height, false);
+  return part && crop(part, width, [left, top, 1]);
 }
 
 /** The image at no more than ANALYSIS_SIDE px a side, and the factor by which it is smaller. */
