@@ -61,15 +61,18 @@ class _Basis(NamedTuple):
 @lru_cache(maxsize=32)
 def _basis(height: int, width: int, order: int) -> _Basis:
     """The first `order` terms of 1, x, y, x^2, xy, y^2, with x and y from -1 to 1."""
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    y, x = (2 * y + 1) / height - 1, (2 * x + 1) / width - 1
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=0).reshape(6, -1)
+    y = ((2 * np.arange(height, dtype=np.float32) + 1) / height - 1)[:, None]
+    x = (2 * np.arange(width, dtype=np.float32) + 1) / width - 1
+    planes = np.empty((order, height, width), np.float32)
+    for plane, values in zip(planes, (np.float32(1), x, y, x * x, x * y, y * y), strict=False):
+        plane[:] = values
+    terms = planes.reshape(order, -1)
     rows = np.unique(np.linspace(0, height - 1, SAMPLES).round().astype(int))
     cols = np.unique(np.linspace(0, width - 1, SAMPLES).round().astype(int))
     index = (rows[:, None] * width + cols).ravel()
     ridge = np.diag(np.full(order, RIDGE * len(index), np.float32))
     ridge[0, 0] = RIDGE_CONSTANT
-    return _Basis(terms[:order], index, terms[:order][:, index], ridge)
+    return _Basis(terms, index, terms[:, index], ridge)
 
 
 def fit_surface(planes: Floats, height: int, width: int, background: Mask | None) -> Floats:
@@ -140,8 +143,11 @@ def _running(image: NDArray[np.int16], window: int, extreme: np.ufunc) -> NDArra
 
     Each axis in log2(window) steps: two overlapping spans make one of twice the length.
     """
+    beyond = window // 2
     for _ in range(2):
-        image = np.pad(image.T, ((window // 2, window // 2), (0, 0)), "edge")
+        lines = image.T
+        image = np.empty((len(lines) + 2 * beyond, lines.shape[1]), np.int16)
+        image[:beyond], image[beyond:-beyond], image[-beyond:] = lines[0], lines, lines[-1]
         span = 1
         while span < window:
             hop = min(span, window - span)

@@ -134,14 +134,16 @@ def choose_hypothesis(planes: Floats, height: int, width: int) -> Hypothesis | N
     limit = min(GOOD_RESIDUAL, OTSU_ADVANTAGE * otsu.residual)
     if smooth.residual < limit and _no_shadow(smooth, height, width):
         return smooth
-    if otsu.residual < smooth.residual and _no_shadow(otsu, height, width):
+    tiny = min(height, width) <= MAX_CONSTANT_SIDE
+    fits = otsu.residual < smooth.residual and (tiny or otsu.residual < MAX_RESIDUAL)
+    if fits and _no_shadow(otsu, height, width):
         best = otsu
         sides = _sides_with_ink(otsu, height, width, INK_SHARE)
         # A tight crop has ink on all sides. With three, the plane must fit twice as well.
         tight_limit = GOOD_RESIDUAL * (sides == 4) + 0.5 * GOOD_RESIDUAL * (sides == 3)
         if otsu.residual < tight_limit:
             return otsu
-    if min(height, width) <= MAX_CONSTANT_SIDE:  # too small for a window broader than a stroke
+    if tiny:  # too small for a window broader than a stroke
         return best
     top_hat = top_hat_hypothesis(smooth.signed, height, width)
     best = top_hat if top_hat.residual < best.residual else best
