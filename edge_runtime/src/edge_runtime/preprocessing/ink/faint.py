@@ -88,9 +88,9 @@ def faint_levels(pixels: Bytes) -> Bytes | None:
     if float((signed * signed * signed).sum()) < 0:
         signed = -signed
     noise = max(upper_median(np.abs(signed).ravel()) / GAUSSIAN_MEDIAN, MIN_NOISE)
-    mask = signed > np.float32(MIN_RISE * noise)
-    if not mask.any():
+    if signed.max() < MIN_PEAK * noise:
         return None
+    mask = signed > np.float32(MIN_RISE * noise)
     runs = label_runs(mask)
     component = np.repeat(runs.component, runs.stop - runs.start)  # of each pixel in the mask
     rise = signed[mask]
@@ -108,7 +108,8 @@ def faint_levels(pixels: Bytes) -> Bytes | None:
     share = np.clip(signed * np.float32(1 / full), 0, 1) * _widened(mask)
     half = np.float32(min(MAX_THRESHOLD, SOFT_DEVIATIONS * noise / full) / 2)
     level = share * np.clip((share - half) / half, 0, 1) * 255 + np.float32(0.5)
-    return level.astype(np.uint8)
+    levels: Bytes = level.astype(np.uint8)
+    return levels
 
 
 def _along_border(runs: Runs, height: int, width: int) -> Mask:
@@ -130,15 +131,23 @@ def _grey(pixels: Bytes) -> Floats:
 
 def _smoothed(grey: Floats) -> Floats:
     """(H, W) smoothed by the binomial weights 1, 2, 1 down and across."""
-    padded = np.pad(grey, 1, mode="edge")
-    padded = padded[:-2] + 2 * padded[1:-1] + padded[2:]
-    smooth: Floats = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 16
-    return smooth
+    for _ in range(2):
+        grey = grey.T
+        sums = 2 * grey
+        sums[1:] += grey[:-1]
+        sums[0] += grey[0]
+        sums[:-1] += grey[1:]
+        sums[-1] += grey[-1]
+        grey = sums
+    return grey / np.float32(16)
 
 
 def _widened(mask: Mask) -> Mask:
     """The mask with the neighbours of its pixels."""
-    padded = np.pad(mask, 1)
-    padded = padded[:-2] | padded[1:-1] | padded[2:]
-    widened: Mask = padded[:, :-2] | padded[:, 1:-1] | padded[:, 2:]
-    return widened
+    for _ in range(2):
+        mask = mask.T
+        wide = mask.copy()
+        wide[1:] |= mask[:-1]
+        wide[:-1] |= mask[1:]
+        mask = wide
+    return mask

@@ -63,10 +63,10 @@ export function faintLevels(pixels) {
   signed = signed.map((value) => value - usual);
   if (signed.reduce((sum, v) => sum + v * v * v, 0) < 0) signed = signed.map((value) => -value);
   const noise = max(upperMedian(signed.map(abs)) / GAUSSIAN_MEDIAN, MIN_NOISE);
+  if (signed.every((value) => value < MIN_PEAK * noise)) return null;
   const enough = fround(MIN_RISE * noise);
   const mask = Uint8Array.from(signed, (value) => (value > enough ? 1 : 0));
   const runs = labelRuns(mask, width, height);
-  if (!runs.length) return null;
   const components = boxesAndAreas(runs).map((box) => ({ ...box, sum: 0, peak: 0 }));
   for (const { row, start, stop, component } of runs) {
     const found = components[component];
@@ -114,15 +114,15 @@ function grey({ data, width, height, channels }) {
 
 /** Smoothed by the binomial weights 1, 2, 1 down and across. */
 function smoothed(values, width, height) {
-  const down = values.map((value, i) => {
-    const above = i < width ? value : values[i - width];
-    const below = i + width < values.length ? values[i + width] : value;
-    return fround(above + 2 * value) + below;
+  const across = values.map((value, i) => {
+    const before = i % width ? values[i - 1] : value;
+    const after = (i + 1) % width ? values[i + 1] : value;
+    return fround(before + 2 * value) + after;
   });
-  return down.map((value, i) => {
-    const before = i % width ? down[i - 1] : value;
-    const after = (i + 1) % width ? down[i + 1] : value;
-    return fround(fround(before + 2 * value) + after) / 16;
+  return across.map((value, i) => {
+    const above = i < width ? value : across[i - width];
+    const below = i + width < across.length ? across[i + width] : value;
+    return fround(fround(above + 2 * value) + below) / 16;
   });
 }
 
