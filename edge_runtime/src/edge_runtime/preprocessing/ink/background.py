@@ -121,10 +121,10 @@ def otsu_background(planes: Floats, height: int, width: int) -> Mask:
     gap = total * len(grey) - below * total[-1]
     between = gap.astype(np.float64) ** 2 / np.maximum(below * (len(grey) - below), 1)
     bright = (grey >= int(between.argmax()) + 1).reshape(height, width)
-    border = (
-        float(bright[0].mean() + bright[-1].mean() + bright[:, 0].mean() + bright[:, -1].mean()) / 4
-    )
-    background: Mask = bright.ravel() == (0.5 * border + float(bright.mean()) > 0.75)
+    across = (np.count_nonzero(bright[0]) + np.count_nonzero(bright[-1])) / width
+    down = (np.count_nonzero(bright[:, 0]) + np.count_nonzero(bright[:, -1])) / height
+    share = np.count_nonzero(bright) / bright.size
+    background: Mask = bright.ravel() == ((across + down) / 8 + share > 0.75)
     return background
 
 
