@@ -21,6 +21,9 @@ CONTRAST_SHARE = 0.005
 """Of the pixels: the darkest and the lightest, whose distance from the median is the contrast."""
 MAX_CONTRAST = 40.0
 """Standard deviations of the noise: with more contrast the ink is not faint."""
+CLEAR_CONTRAST = 80.0
+"""Grey levels: with more the ink is not faint either. What looks like noise is then the texture
+of a photo of things."""
 MIN_NOISE = 1.0
 """Grey levels. JPEG hides noise of less, and what it leaves is not white."""
 GAUSSIAN_MEDIAN = 0.6745
@@ -61,6 +64,8 @@ def is_faint(pixels: Bytes) -> bool:
     ranked = np.sort(grey, axis=None)
     few, middle = int(CONTRAST_SHARE * len(ranked)), float(ranked[len(ranked) // 2])
     contrast = max(middle - float(ranked[few]), float(ranked[-1 - few]) - middle)
+    if contrast >= CLEAR_CONTRAST:
+        return False
     return contrast < MAX_CONTRAST * max(noise_deviation(grey), MIN_NOISE)
 
 

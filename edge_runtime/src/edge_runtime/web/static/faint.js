@@ -12,6 +12,7 @@ export const MAX_SIDE = 72; // px: strokes in a larger image have several pixels
 const LUMA = [0.299, 0.587, 0.114].map(fround); // weights of red, green and blue in grey
 const CONTRAST_SHARE = 0.005; // of the pixels: the darkest and the lightest, for the contrast
 const MAX_CONTRAST = 40; // standard deviations of the noise: with more the ink is not faint
+const CLEAR_CONTRAST = 80; // grey levels: with more the ink is not faint either
 const MIN_NOISE = 1; // grey levels
 const GAUSSIAN_MEDIAN = 0.6745; // of absolute normal noise, in standard deviations
 const LAPLACIAN_GAIN = 6; // standard deviation of white noise's Laplacian, in the noise's own
@@ -32,6 +33,7 @@ export function isFaint(pixels) {
   const sorted = Float32Array.from(values).sort();
   const [few, middle] = [floor(CONTRAST_SHARE * sorted.length), sorted[sorted.length >> 1]];
   const contrast = max(middle - sorted[few], sorted.at(-1 - few) - middle);
+  if (contrast >= CLEAR_CONTRAST) return false;
   return contrast < MAX_CONTRAST * max(noiseDeviation(values, width, height), MIN_NOISE);
 }
 
