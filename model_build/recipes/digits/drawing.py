@@ -265,13 +265,13 @@ class StrokeDigits:
     def digits(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Every digit drawn anew, in order: (N, side, side, 1) uint8 tensors."""
         settings, labels, count = self.settings, self.labels, len(self.labels)
-        strokes = restyle(self.strokes, labels, settings.styles, rng)
+        strokes, flagged = restyle(self.strokes, labels, settings.styles, rng)
         widths = np.exp(rng.normal(0, settings.stretch, count))
         own = strokes.radius + rng.normal(0, 0.3, count)
         half = np.where(rng.random(count) < settings.calm, own, rng.uniform(*settings.pen, count))
         ones = labels == 1  # with a wide or level flag they would be sevens
         widths[ones] = np.minimum(widths[ones], 1)
-        plain = ones & ~footed(strokes) & (rng.random(count) < settings.narrow_ones)
+        plain = ones & ~flagged & ~footed(strokes) & (rng.random(count) < settings.narrow_ones)
         squeeze = np.where(plain, rng.uniform(0.15, 0.6, count), 1)
         half = np.minimum(half / np.sqrt(squeeze), 7).astype(np.float32)
         barred = np.isin(labels, (4, 7))

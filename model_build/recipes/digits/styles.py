@@ -11,6 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .european import (
+    centre_at,
+    write_flagged_ones,
+    write_sevens,
+    write_top_of_fives,
+    write_top_of_threes,
+)
 from .strokes import PAD, Floats, Strokes, curve, path_distance
 
 HOOKED_TOP = (2, 3, 7)
@@ -24,11 +31,17 @@ class Styles:
     """Shares of the digits that are edited."""
 
     splice: float = 0.2  # of all, whose lower part comes from another of their class
-    unbarred: float = 0.5  # of the sevens, left without a bar
+    unbarred: float = 0.6  # of the sevens, left without a bar
     looped: float = 0.4  # of the twos, given a loop at the foot
     restemmed: float = 0.3  # of the sixes and nines, given a plain new stem
     opened: float = 0.3  # of those sixes, whose loop is left open
     hooked: float = 0.25  # of the free left ends of 2, 3 (both), 5 and 7, bent into a hook
+    flagged: float = 0.25  # of the ones, given a long flag
+    feet: float = 0.6  # of those, given a foot as well
+    rewritten: float = 0.3  # of the sevens, with other tops and stems
+    bars: float = 0.6  # of those, with a bar
+    leaning: float = 0.2  # of the fives, whose top bar leans or stands apart
+    flat: float = 0.1  # of the threes, given a flat top and a corner
 
 
 def splice(
@@ -60,13 +73,7 @@ def unbar(strokes: Strokes, chosen: NDArray[np.integer]) -> None:
     size = strokes.outline.shape[1]
     top, foot = PAD + 11, PAD + 28
     x = np.arange(size, dtype=np.float32)
-
-    def stem_at(row: int) -> Floats:
-        near = np.clip(strokes.outline[chosen, row - 1 : row + 2].mean(1) + 1, 0, None) + 1e-3
-        middle: Floats = (near * x).sum(1) / near.sum(1)
-        return middle
-
-    upper, lower = stem_at(top), stem_at(foot)
+    upper, lower = centre_at(strokes, chosen, top), centre_at(strokes, chosen, foot)
     slope = (lower - upper) / (foot - top)
     rows = np.arange(top, foot, dtype=np.float32)
     stem = upper[:, None] + slope[:, None] * (rows - top)
@@ -186,8 +193,8 @@ def hook(
 
 def restyle(
     strokes: Strokes, labels: NDArray[np.integer], styles: Styles, rng: np.random.Generator
-) -> Strokes:
-    """The strokes of (N,) digits with shares of them edited."""
+) -> tuple[Strokes, NDArray[np.bool_]]:
+    """The strokes of (N,) digits with shares of them edited; and (N,): which have a long flag."""
     count = len(labels)
 
     def some(of: NDArray[np.bool_], share: float) -> NDArray[np.intp]:
@@ -201,4 +208,9 @@ def restyle(
     restem(strokes, some(labels == 9, styles.restemmed), False, 0.0, rng)
     hook(strokes, some(np.isin(labels, HOOKED_TOP), styles.hooked), True, rng)
     hook(strokes, some(np.isin(labels, HOOKED_FOOT), styles.hooked), False, rng)
-    return strokes
+    write_sevens(strokes, some(labels == 7, styles.rewritten), styles.bars, rng)
+    write_top_of_fives(strokes, some(labels == 5, styles.leaning), rng)
+    write_top_of_threes(strokes, some(labels == 3, styles.flat), rng)
+    flagged = some(labels == 1, styles.flagged)
+    write_flagged_ones(strokes, flagged, styles.feet, rng)
+    return strokes, np.isin(np.arange(count), flagged)

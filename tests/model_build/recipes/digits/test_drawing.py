@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits as load
@@ -7,6 +9,7 @@ from model_build.recipes.digits.dataset import strokes_of
 from model_build.recipes.digits.drawing import CANVAS, Settings, draw, footed
 from model_build.recipes.digits.outliers import draw_outliers
 from model_build.recipes.digits.strokes import BLOCK, bitmaps_from_counts
+from model_build.recipes.digits.styles import Styles
 
 SPEC = InputSpec(16, 16, 1)
 
@@ -73,7 +76,8 @@ def test_level_lines_slope_at_the_top_and_at_the_foot_each_in_its_own_way():
 
 
 def test_ones_with_a_foot_are_not_squeezed_to_a_plain_stroke(dataset):
-    digits = strokes_of(dataset, dataset.train, SPEC)
+    digits = strokes_of(dataset, dataset.train[dataset.labels[dataset.train] == 1], SPEC)
+    digits.settings = Settings(styles=Styles(flagged=0))
     ones, foot = digits.labels == 1, footed(digits.strokes)
     assert 15 < (ones & foot).sum() < 30  # counted by eye: about 20 of 139
     rng = np.random.default_rng(6)
@@ -82,6 +86,9 @@ def test_ones_with_a_foot_are_not_squeezed_to_a_plain_stroke(dataset):
     least, squeezed = (np.quantile(widths, 0.25) for widths in (wide, narrow))
     assert least > 12
     assert squeezed < 9
+    digits.settings = replace(digits.settings, styles=Styles(flagged=1, feet=0))
+    flagged = [(digits.digits(rng)[..., 0] > 128).any(axis=1).sum(axis=1) for _ in range(3)]
+    assert np.quantile(np.concatenate([w[ones] for w in flagged]), 0.25) > 10
 
 
 def test_non_digits_are_drawn_in_the_number_asked_for_and_are_doubted(digits):
