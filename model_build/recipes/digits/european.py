@@ -1,4 +1,4 @@
-"""Ones, sevens, fives and threes as European schools teach them, written into digits' strokes.
+"""Ones, sevens and fives as European schools teach them, written into digits' strokes.
 
 Each digit lends its place, its slant and its pen; what is written is drawn by rule. Rows, columns
 and lengths are pixels of the 32x32 bitmap.
@@ -14,10 +14,10 @@ from .strokes import PAD, Floats, Strokes, curve, path_distance
 HEIGHT = 32
 FLAG_ANGLES = (30.0, 65.0)
 """Degrees of the chord of a one's flag above the level: less steep, it is the top of a seven."""
-FLAG_HEIGHTS = (0.3, 0.75)
+FLAG_HEIGHTS = (0.35, 0.75)
 """How far a flag goes down the stem, as shares of the height: whatever its width becomes in the
 tensor, the top of a seven does not go down as far."""
-LOWEST_TIP = 0.2
+LOWEST_TIP = 0.28
 """How far the top of a seven without a bar sinks to the left at most, as a share of the height."""
 WIDEST_FLAG = 0.8
 """How far a flag goes to the left at most, as a share of the height."""
@@ -50,16 +50,16 @@ def write(
     strokes: Strokes,
     chosen: NDArray[np.integer],
     paths: list[Floats],
-    above: NDArray[np.number] | None = None,
+    above: int | None = None,
 ) -> None:
-    """Write lines, (M, N, 2) each, in place of the chosen digits, or of their rows above (N,)."""
+    """Write lines, (M, N, 2) each, in place of the chosen digits, or of their rows above one."""
     lines = path_distance(np.concatenate(paths), strokes.outline.shape[1])
     radius = strokes.radius[chosen, None, None]
     if above is None:
         strokes.spine[chosen], strokes.outline[chosen] = lines, radius - lines
     else:
         rows = np.arange(lines.shape[1], dtype=np.float32)[:, None]
-        depth = above[:, None, None].astype(np.float32) - rows  # of a place, in what is cleared
+        depth = above - rows  # of a place, in what is cleared
         strokes.spine[chosen] = np.minimum(np.maximum(strokes.spine[chosen], radius + depth), lines)
         outline = np.minimum(strokes.outline[chosen], -depth)
         strokes.outline[chosen] = np.maximum(outline, radius - lines)
@@ -170,26 +170,4 @@ def write_top_of_fives(
         bent(points((top, stem))[:, 0], points((join, left))[:, 0], np.zeros(count)),
         bent(start, stop, rng.uniform(-0.1, 0.1, count)),
     ]
-    write(strokes, chosen, paths, np.full(count, join))
-
-
-def write_top_of_threes(
-    strokes: Strokes, chosen: NDArray[np.integer], rng: np.random.Generator
-) -> None:
-    """Write the tops of the chosen threes as a level stroke and a corner, in place."""
-    count, first = len(chosen), PAD + 10
-    ink = strokes.outline[chosen, first : first + 8] > 0
-    starts = np.where(ink.any(axis=2), ink.argmax(axis=2), ink.shape[2])
-    row = starts.argmin(axis=1)  # where the two bowls meet, at the left
-    waist, join = starts[np.arange(count), row] + strokes.radius[chosen], row + first
-    left, right = ends_at(strokes, chosen, PAD, PAD + 10)
-    left, right = left + strokes.radius[chosen], right - strokes.radius[chosen]
-    right = np.maximum(right, waist + rng.uniform(5, 10, count))
-    top = PAD + rng.uniform(1, 3, count)
-    tip = points((top + rng.normal(0.3, 1, count), np.minimum(left, waist)))[:, 0]
-    corner = points((top, right))[:, 0]
-    paths = [
-        bent(tip, corner, rng.normal(0, 0.05, count)),
-        bent(corner, points((join, waist))[:, 0], rng.normal(0, 0.05, count)),
-    ]
-    write(strokes, chosen, paths, join)
+    write(strokes, chosen, paths, above=join)

@@ -1,7 +1,7 @@
 """Styles that the digits lack: edits of their strokes, in place, as other hands write.
 
 Sevens without a bar, looped twos, sixes and nines with a plain stem, open loops of sixes, hooked
-ends, and digits spliced from two of a class.
+ends, digits spliced from two of a class, and European ones, sevens and fives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from .european import (
     write_flagged_ones,
     write_sevens,
     write_top_of_fives,
-    write_top_of_threes,
 )
 from .strokes import PAD, Floats, Strokes, curve, path_distance
 
@@ -39,9 +38,8 @@ class Styles:
     flagged: float = 0.25  # of the ones, given a long flag
     feet: float = 0.6  # of those, given a foot as well
     rewritten: float = 0.3  # of the sevens, with other tops and stems
-    bars: float = 0.6  # of those, with a bar
+    bars: float = 0.5  # of those, with a bar
     leaning: float = 0.2  # of the fives, whose top bar leans or stands apart
-    flat: float = 0.1  # of the threes, given a flat top and a corner
 
 
 def splice(
@@ -210,7 +208,6 @@ def restyle(
     hook(strokes, some(np.isin(labels, HOOKED_FOOT), styles.hooked), False, rng)
     write_sevens(strokes, some(labels == 7, styles.rewritten), styles.bars, rng)
     write_top_of_fives(strokes, some(labels == 5, styles.leaning), rng)
-    write_top_of_threes(strokes, some(labels == 3, styles.flat), rng)
     flagged = some(labels == 1, styles.flagged)
     write_flagged_ones(strokes, flagged, styles.feet, rng)
     return strokes, np.isin(np.arange(count), flagged)
