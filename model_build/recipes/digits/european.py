@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .strokes import PAD, Floats, Strokes, curve, path_distance
 
+Reals = NDArray[np.floating]
 HEIGHT = 32
 FLAG_ANGLES = (30.0, 65.0)
 """Degrees of the chord of a one's flag above the level: less steep, it is the top of a seven."""
@@ -35,12 +36,12 @@ def ends_at(
     strokes: Strokes, chosen: NDArray[np.integer], first: int, last: int
 ) -> tuple[Floats, Floats]:
     """(N,) each: the leftmost and the rightmost column with ink in rows from first to last."""
-    ink = (strokes.outline[chosen, first:last] > 0).any(axis=1)
+    ink: NDArray[np.bool_] = np.any(strokes.outline[chosen, first:last] > 0, axis=1)
     left, right = ink.argmax(1), ink.shape[1] - 1 - ink[:, ::-1].argmax(1)
     return left.astype(np.float32), right.astype(np.float32)
 
 
-def points(*places: tuple[Floats | float, Floats | float]) -> Floats:
+def points(*places: tuple[Reals | float, Reals | float]) -> Floats:
     """(N, K, 2): K places, each a row and a column for each of N digits."""
     rows_and_columns = np.broadcast_arrays(*(value for place in places for value in place))
     return np.stack(rows_and_columns, 1).reshape(-1, len(places), 2).astype(np.float32)
@@ -66,7 +67,7 @@ def write(
     strokes.holes[chosen] = 0
 
 
-def bent(start: Floats, end: Floats, bow: Floats) -> Floats:
+def bent(start: Reals, end: Reals, bow: Reals) -> Floats:
     """A line (M, N, 2) between (N, 2) places, off the chord by `bow` of its length at most."""
     along = end - start
     aside = np.stack([along[:, 1], -along[:, 0]], 1) * (2 * bow[:, None])
@@ -93,22 +94,21 @@ def write_flagged_ones(
     foot = (rng.random(count) < feet) * rng.uniform(0.3, 1.1, (2, count))
     foot *= np.maximum(left, HEIGHT / 4)
     middle = strokes.outline.shape[2] / 2 + (np.maximum(left, foot[0]) - foot[1]) / 2
-    top, end = np.float32(PAD + 1), np.float32(PAD + HEIGHT - 1)
+    top, end = PAD + 1, PAD + HEIGHT - 1
     start = points((top, middle - slant))[:, 0]
     stop = points((end, middle + slant))[:, 0]
     tip = start + np.stack([down, -left], 1)
     slope = rng.normal(0, 0.1, count)
     flag_bow = rng.uniform(-0.2, 0.2, count) * (rng.random(count) < 0.6)
     stem_bow = rng.normal(0, 0.03, count)
-    bar = [
-        stop + np.stack([slope * foot[1], foot[1]], 1),
-        stop - np.stack([slope * foot[0], foot[0]], 1),
+    first = stop + np.stack([slope * foot[1], foot[1]], 1)
+    last = stop - np.stack([slope * foot[0], foot[0]], 1)
+    lines = [
+        bent(tip, start, flag_bow),
+        bent(start, stop, stem_bow),
+        bent(first, last, np.zeros(count)),
     ]
-    write(
-        strokes,
-        chosen,
-        [bent(tip, start, flag_bow), bent(start, stop, stem_bow), bent(*bar, np.zeros(count))],
-    )
+    write(strokes, chosen, lines)
 
 
 def write_sevens(
@@ -145,11 +145,9 @@ def write_sevens(
     crossing = stem[rng.integers(5, 11, count), np.arange(count)]
     arms = rng.uniform(3, 12, (2, count)) * barred
     rise = rng.uniform(-0.1, 0.45, count)
-    bar = [
-        crossing + np.stack([rise * arms[0], -arms[0]], 1),
-        crossing + np.stack([-rise * arms[1], arms[1]], 1),
-    ]
-    write(strokes, chosen, [*paths, bent(*bar, rng.normal(0, 0.05, count))])
+    first = crossing + np.stack([rise * arms[0], -arms[0]], 1)
+    last = crossing + np.stack([-rise * arms[1], arms[1]], 1)
+    write(strokes, chosen, [*paths, bent(first, last, rng.normal(0, 0.05, count))])
 
 
 def write_top_of_fives(
