@@ -34,7 +34,7 @@ def test_mislabelled_digits_are_doubtful_and_most_others_are_not(dataset):
     lines = []
     found = doubtful(digits, chosen, Neighbours, 0, lines.append)
     assert found[zeros].all()
-    assert found.mean() < 0.35
+    assert found.mean() < 0.4
     assert len(lines) == 3
 
 
