@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
 
@@ -16,6 +16,7 @@ from ..bundle.integrity import MAX_FILE_BYTES, read_file
 from ..bundle.manifest import BUILT_IN, Manifest, check_labels, read_model, read_verified
 from ..bundle.spec import UNKNOWN, ModelSpec
 from ..errors import BundleError, InputError
+from ..preprocessing.base import is_one_source
 from ..system.arguments import positive, seconds, share, whole_number
 from .precision import PRECISIONS, Precision, choose_precision
 from .results import Prediction, Result, Score
@@ -91,11 +92,12 @@ class Classifier:
         self.manifest: Manifest | None = None
         if path.is_dir():
             self.manifest, path, data = read_model(path, precision)
-            self._session = open_session(data, threads, path, providers)
-            self.spec = self.manifest.spec
         else:
             data = read_file(path, MAX_FILE_BYTES)
-            self._session = open_session(data, threads, path, providers)
+        self._session = open_session(data, threads, path, providers)
+        if self.manifest is not None:
+            self.spec = self.manifest.spec
+        else:
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.spec = ModelSpec.from_metadata(metadata, str(path))
         check_signature(self._session, self.spec, path)
@@ -134,7 +136,7 @@ class Classifier:
         """Pickle and copy by the arguments: the model is loaded again where it arrives."""
         model = self.arguments["model"]
         path = None if model == BUILT_IN else Path(os.path.abspath(model))
-        return _load, (type(self), self.arguments | {"model": path})
+        return partial(type(self), **self.arguments | {"model": path}), ()
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -199,7 +201,7 @@ class Classifier:
         Each input, and `top_k`, `min_score` and `scale` for all of them, as in `predict`. Raises
         InputError for the first that cannot be read, TypeError for one input alone.
         """
-        if self._is_one(sources):
+        if is_one_source(sources, self.spec.preprocessing.reads):
             raise TypeError(
                 f"predict_batch takes a list of inputs, not {type(sources).__name__}; for one input"
                 " there is predict"
@@ -218,14 +220,6 @@ class Classifier:
             except InputError as error:
                 raise _callers_error(error, source) from None
         return asked.read_tensors(reader.batch(prepared))
-
-    def _is_one(self, sources: object) -> bool:
-        """True for what is one input, though Python can go through its parts."""
-        if isinstance(sources, np.ndarray):
-            colour = sources.ndim == 3 and sources.shape[2] in (3, 4)
-            return self.spec.preprocessing.reads == "image" and (sources.ndim == 2 or colour)
-        one = isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike)
-        return one or hasattr(sources, "read")
 
     def predict_folder(
         self,
@@ -404,7 +398,3 @@ def _callers_error(error: InputError, source: Source) -> Exception:
 
 def _checked(min_score: MinScore) -> MinScore:
     return "recommended" if min_score == "recommended" else share("min_score", min_score)
-
-
-def _load(cls: type[Classifier], arguments: dict[str, Any]) -> Classifier:
-    return cls(**arguments)

@@ -28,6 +28,16 @@ Source: TypeAlias = (
 model."""
 
 
+def is_one_source(sources: object, reads: str) -> bool:
+    """True for what is one input of a model that reads `reads`, though Python can go through its
+    parts."""
+    if isinstance(sources, np.ndarray):
+        colour = sources.ndim == 3 and sources.shape[2] in (3, 4)
+        return reads == "image" and (sources.ndim == 2 or colour)
+    one = isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike)
+    return one or hasattr(sources, "read")
+
+
 class Reader(ABC):
     """Reads inputs of one kind and makes the input tensors of one model of them.
 
