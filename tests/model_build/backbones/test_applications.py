@@ -6,16 +6,25 @@ import keras
 import numpy as np
 import pytest
 
+from edge_runtime import Classifier
+from edge_runtime.bundle.preprocessing import Stretch
+from edge_runtime.bundle.spec import InputSpec, ModelSpec
 from model_build.arguments import APPLICATIONS
 from model_build.backbones import applications
 from model_build.backbones.registry import find_backbone
 from model_build.errors import BuildError
+from model_build.export.onnx import write_onnx
+from model_build.models import LOGITS, PROBABILITIES
 
 SIDE = 32
 
 
-def test_every_network_of_keras_has_a_name():
-    networks = {name for name in dir(keras.applications) if name[0].isupper()}
+def test_every_network_of_keras_but_convnext_has_a_name():
+    networks = {
+        name
+        for name in dir(keras.applications)
+        if name[0].isupper() and not name.startswith("ConvNeXt")
+    }
     assert {applications._constructor(name).__name__ for name in APPLICATIONS} == networks
 
 
@@ -76,3 +85,18 @@ def test_weights_of_a_users_own_need_a_network_of_keras(tmp_path):
         find_backbone("efficientnet-lite0", tmp_path / "w.h5")
     with pytest.raises(BuildError, match="no such file"):
         find_backbone("mobilenet_v2", tmp_path / "none.h5")
+
+
+def test_tensors_that_a_network_holds_are_constants_of_its_onnx_file(tmp_path):
+    """As those of EfficientNetV2: the mean and the deviation of its Normalization layer."""
+    pixels = keras.Input((SIDE, SIDE, 3))
+    x = keras.layers.Normalization(mean=[120.0, 110.0, 100.0], variance=[50.0, 60.0, 70.0])(pixels)
+    x = keras.layers.Dense(2, name=LOGITS)(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(pixels, keras.layers.Softmax(name=PROBABILITIES)(x))
+    shape = InputSpec(SIDE, SIDE, 3)
+    spec = ModelSpec("it", "1", ("a", "b"), shape, Stretch())
+    write_onnx(model, spec, tmp_path / "model.onnx")
+    images = np.random.default_rng(0).integers(0, 256, (3, *shape.shape)).astype(np.uint8)
+    found = Classifier(tmp_path / "model.onnx").probabilities(images)
+    expected = np.asarray(model(images.astype(np.float32), training=False))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
