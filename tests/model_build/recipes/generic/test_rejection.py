@@ -11,6 +11,7 @@ from model_build.recipes.generic.recipe import GenericRecipe, _validation
 from model_build.recipes.generic.rejection import LEAST, OPEN, add_rejection_head
 from model_build.recipes.generic.strangers import COUNT, draw_strangers
 from model_build.training.config import TrainConfig
+from model_build.training.features import features_model
 from model_build.training.history import Epoch, Trained
 from model_build.training.metrics import forward
 
@@ -40,7 +41,8 @@ def headed(tmp_path_factory):
         epoch = Epoch(1, 0.1, 0.1, 1.0, 1.0)
         trained = Trained(model, "grid", dataset.spec, TrainConfig(1, 8, 0), (epoch,), epoch)
         checks = _validation(dataset, dataset.spec, 0)
-        return model, add_rejection_head(trained, dataset, checks).model, checks
+        features = forward(features_model(model), checks.tensors)
+        return model, add_rejection_head(trained, dataset, checks, features).model, checks
 
 
 def scale(model, tensors):
