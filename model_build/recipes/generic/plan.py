@@ -6,7 +6,7 @@ from edge_runtime.bundle.spec import InputSpec
 
 from ...models import build_cnn, multiplications
 from ...training.config import TrainConfig
-from .stream import passes
+from ...training.order import passes
 
 _BATCH_SIZES = ((4096, 128), (1024, 64), (256, 32), (0, 16))
 """(examples to train on at least, examples of a step): smaller steps for little data."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,11 @@ from edge_runtime.bundle.spec import InputSpec
 
 from ...data.dataset import Dataset, Tensors
 from ...data.inspection import UNBALANCED
-from ...data.split import Indices
 from ...training.config import TrainConfig
+from ...training.order import Order
 from ...training.stream import one_hot
 from .augmentation import Augment
 
-SHOWN = 256
-"""Examples that an epoch shows at least: less data is shown several times, each time augmented
-anew, so that a few epochs of it are not a few steps."""
 _DRAWS = 4
 """Random draws of an augmentation, each with a seed of its own."""
 
@@ -33,43 +29,30 @@ class AugmentedStream:
     ) -> None:
         self._dataset, self._spec, self._augment = dataset, spec, augment
         self._positions, self._seed = dataset.train, config.seed
-        self._size = min(config.batch_size, len(dataset.train))
-        self._passes = passes(len(dataset.train))
-        self.steps_per_epoch = self._passes * len(dataset.train) // self._size
+        self._order = Order(len(dataset.train), config)
+        self.steps_per_epoch = self._order.steps_per_epoch
         labels, classes = dataset.labels[dataset.train], len(dataset.class_names)
         weights = class_weights(labels, classes)[labels]
         self._targets = one_hot(labels, classes, config.label_smoothing) * weights[:, None]
-        self._order = lru_cache(2)(self._shuffled)
 
     def batches(self, first: int, last: int) -> Any:
         """See Stream."""
-        shape = (self._size, *self._spec.shape)
-        classes = self._targets.shape[1]
+        size, classes = self._order.size, self._targets.shape[1]
+        shape = (size, *self._spec.shape)
 
         def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             tensors, targets = tf.numpy_function(self._read, [step], (tf.uint8, tf.float32))
             images = tf.cast(tf.ensure_shape(tensors, shape), tf.float32)
             seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(_DRAWS * step, tf.int32)])
-            return self._augment(images, seed), tf.ensure_shape(targets, (self._size, classes))
+            return self._augment(images, seed), tf.ensure_shape(targets, (size, classes))
 
         steps = self.steps_per_epoch
         return tf.data.Dataset.range(first * steps, last * steps).map(load).prefetch(4)
 
     def _read(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        epoch, place = divmod(int(step), self.steps_per_epoch)
-        chosen = self._order(epoch)[place * self._size : (place + 1) * self._size]
+        chosen = self._order.step(int(step))
         tensors = self._dataset.tensors(self._positions[chosen], self._spec)
         return tensors, self._targets[chosen]
-
-    def _shuffled(self, epoch: int) -> Indices:
-        rng = np.random.default_rng([self._seed, epoch])
-        count = len(self._positions)
-        return np.concatenate([rng.permutation(count) for _ in range(self._passes)])
-
-
-def passes(count: int) -> int:
-    """How often an epoch shows each of `count` examples."""
-    return max(1, round(SHOWN / count))
 
 
 def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
