@@ -67,7 +67,11 @@ class LabelReview:
 
 
 def review_labels(trained: Trained, dataset: Dataset) -> LabelReview:
-    """Judge the labels of all three parts of a dataset by the features of a trained network."""
+    """Judge the labels of all three parts of a dataset by the features of a trained network.
+
+    Of a tuned backbone they are those from before: its last blocks have learnt the labels.
+    """
+    trained = trained.before or trained
     positions = np.sort(np.concatenate([dataset.train, dataset.validation, dataset.test]))
     features = features_of(trained, dataset, positions)
     groups = np.arange(len(positions)) if dataset.groups is None else dataset.groups[positions]

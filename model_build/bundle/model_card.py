@@ -33,6 +33,7 @@ from .figures import (
 from .fonts import choose_fonts
 
 CARD_NAME = "MODEL_CARD.md"
+_CURVES = "![Training curves](training.png)"
 
 
 def write(
@@ -62,7 +63,7 @@ def write(
     names = [f"no. {i}" if i in unnamed else label for i, label in enumerate(spec.labels)]
     readings = [(names[labels[i]], names[found[i]], float(probabilities[i].max())) for i in hardest]
     with rc_context({"font.family": families}):
-        if trained.backbone is None:
+        if trained.backbone is None or trained.before is not None:
             draw_training(folder / "training.png", trained.history, trained.best)
         draw_confusion(folder / "confusion.png", labels, found, names)
         draw_reliability(folder / "reliability.png", probabilities, labels)
@@ -209,16 +210,25 @@ def _training(trained: Trained) -> tuple[str, str, str]:
     if backbone is None:
         epochs = f"{len(trained.history)} epochs, seed {config.seed}"
         how = f"{epochs}; epoch {trained.best.number} was kept"
-        return "", how, "![Training curves](training.png)"
+        return "", how, _CURVES
     assert isinstance(config, TransferConfig)
     origin = f"| Pretrained on | {backbone.origin}; licence: {backbone.licence} |\n"
     how = f"of the last layer, seed {config.seed}"
     varied = f", each shown augmented {config.copies} times as well" if config.copies else ""
+    head = (trained.before or trained).best
     course = (
         f"The weights of {backbone.name} are as they were published, in the precision of float16."
         f" The last\nlayer is a multinomial logistic regression on its features of the training"
         f" part{varied},\nwith the regularisation (C = {config.strength:g}) that reads the"
-        f" validation part best: cross-entropy\n{trained.best.validation_loss:.4f}, accuracy"
-        f" {trained.best.validation_accuracy:.2%}."
+        f" validation part best: cross-entropy\n{head.validation_loss:.4f}, accuracy"
+        f" {head.validation_accuracy:.2%}."
     )
+    if config.tuned:
+        best = trained.best
+        how = f"of the last layers, {len(trained.history)} epochs, seed {config.seed}"
+        course += (
+            f"\n\nFrom there, the last {config.tuned} convolutions were trained on with it for"
+            f" {len(trained.history)} epochs: cross-entropy\n{best.validation_loss:.4f}, accuracy"
+            f" {best.validation_accuracy:.2%}.\n\n{_CURVES}"
+        )
     return origin, how, course

@@ -29,10 +29,10 @@ class Tensors(Protocol):
 
 @dataclass(frozen=True)
 class Labelled:
-    """Input tensors and what they show."""
+    """Tensors and what they show."""
 
-    tensors: NDArray[np.uint8]
-    """(N, height, width, channels)."""
+    tensors: NDArray[Any]
+    """(N, height, width, channels): uint8 input tensors, or what a layer made of them."""
     labels: Indices
     """(N,) positions in the class names."""
 

@@ -28,6 +28,7 @@ class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.averaged = keras.models.clone_model(model)
         """The network with the averaged weights, as of the last `write`."""
+        self.averaged.set_weights(model.get_weights())
         self._averaging = config.averaging
         self._steps = tf.Variable(0.0)
         self._weights = [weight.value for weight in model.trainable_variables]
@@ -86,8 +87,9 @@ class _Statistics:
 
 
 def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Those whose statistics training moves."""
     kind = keras.layers.BatchNormalization
-    return [layer for layer in model.layers if isinstance(layer, kind)]
+    return [layer for layer in model.layers if isinstance(layer, kind) and layer.trainable]
 
 
 def _first_batches(stream: Stream, batch_size: int) -> list[tf.Tensor]:

@@ -131,8 +131,9 @@ class Resume(keras.callbacks.Callback):  # type: ignore[misc]
         averages: AveragedWeights,
         best: BestEpoch,
         workspace: Workspace,
+        name: str,
     ) -> None:
-        """model: compiled, its optimizer built."""
+        """model: compiled, its optimizer built. name: that of the state in the workspace."""
         super().__init__()
         self._variables = [
             *(variable.value for variable in model.trainable_variables),
@@ -140,12 +141,13 @@ class Resume(keras.callbacks.Callback):  # type: ignore[misc]
             *(variable.value for variable in model.optimizer.variables),
             *averages.variables,
         ]
-        self._averages, self._best, self._workspace = averages, best, workspace
+        self._averages, self._best = averages, best
+        self._workspace, self._name = workspace, name
         self._saved = time.monotonic()
 
     def restore(self) -> int:
         """Take up what the workspace holds; returns how many epochs that is, 0 for none."""
-        state = self._workspace.arrays("state")
+        state = self._workspace.arrays(self._name)
         if state is None:
             return 0
         for number, variable in enumerate(self._variables):
@@ -164,7 +166,7 @@ class Resume(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _keep(self) -> None:
         variables = {f"variable_{k}": v.numpy() for k, v in enumerate(self._variables)}
-        self._workspace.keep_arrays("state", variables | dict(self._best.state()))
+        self._workspace.keep_arrays(self._name, variables | dict(self._best.state()))
         self._saved = time.monotonic()
 
 

@@ -1,7 +1,8 @@
-"""A network's features, the values before its last dense layer: computed once, kept in a file."""
+"""A network's features, the values before its last dense layer, and what is computed for them."""
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -21,15 +22,16 @@ Computed = Callable[[int, int, float], object]
 """Called with how many are done, of how many, and the seconds left, about."""
 
 
-def compute_features(
+def compute_outputs(
     network: keras.Model, examples: Sequence[Tensors], path: Path, progress: Computed
 ) -> NDArray[np.float32]:
-    """The (N, features) outputs of `network` for all examples of the sequence, in order.
+    """The (N, ...) outputs of `network` for all examples of the sequence, in order.
 
     examples: (n, height, width, channels) values 0 to 255 each. path: a file that holds what was
     computed before, which is not computed again; progress: called after each step.
     """
-    width = network.output.shape[-1]
+    shape = network.output.shape[1:]
+    width = math.prod(shape)
     run = forward_of(network)
     step = chunk_size(network.input.shape[1:])
     places = [
@@ -52,7 +54,7 @@ def compute_features(
             seconds = time.monotonic() - start
             progress(done, total, seconds / (done - begun) * (total - done))
         file.truncate(4 * width * total)
-    return np.fromfile(path, "<f4").reshape(total, width)
+    return np.fromfile(path, "<f4").reshape(total, *shape)
 
 
 def features_model(model: keras.Model) -> keras.Model:

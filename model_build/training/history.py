@@ -45,5 +45,7 @@ class Trained:
     backbone: Backbone | None = None
     """What it was trained on, if not from nothing."""
     features: NDArray[np.float32] | None = None
-    """(N, features): the backbone's of the training examples as they are, then of the validation
+    """(N, features): the network's of the training examples as they are, then of the validation
     part."""
+    before: Trained | None = None
+    """The same on the backbone as it was, where its last blocks were trained on."""

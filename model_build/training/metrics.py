@@ -13,16 +13,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ..data.dataset import Tensors
-from ..models import LOGITS, PROBABILITIES
+from ..models import LOGITS, PROBABILITIES, multiplications
 
 Floats = NDArray[np.float64]
 
 _CHUNK = 512
 _CHUNK_PIXELS = 8 * 224 * 224
 """Examples of one forward pass, and their pixels: of photos, more at a time are slower."""
-_SMALL = 64 * 64
-"""Pixels of an example up to which no graph is built: that takes 0.2 s, as long as a direct pass of
-some hundred of them."""
+_LARGE = 15_000_000
+"""Multiplications of a reading from which a graph is built: that takes 0.2 s, as long as a direct
+pass of some hundred smaller ones."""
 
 
 def forward(model: keras.Model, tensors: Tensors) -> NDArray[np.float32]:
@@ -31,8 +31,9 @@ def forward(model: keras.Model, tensors: Tensors) -> NDArray[np.float32]:
 
 
 def forward_of(model: keras.Model) -> Callable[[Tensors], NDArray[np.float32]]:
-    """`forward` for a model that is asked more than once. For photos it is a graph, which is built
-    at the first time: a second for a pretrained network."""
+    """`forward` for a model that is asked more than once. For a large one it is a graph, which is
+    built at the first time: a second for a pretrained network."""
+    large = multiplications(model) > _LARGE
 
     def infer(examples: Any) -> Any:
         return model(examples, training=False)
@@ -45,7 +46,7 @@ def forward_of(model: keras.Model) -> Callable[[Tensors], NDArray[np.float32]]:
     def run(tensors: Tensors) -> NDArray[np.float32]:
         shape = tensors[:1].shape[1:]
         step = chunk_size(shape)
-        call = graph(shape) if math.prod(shape[:2]) > _SMALL else infer
+        call = graph(shape) if large else infer
         chunks = [
             np.asarray(call(np.asarray(tensors[i : i + step], np.float32)))
             for i in range(0, len(tensors), step)
@@ -111,10 +112,15 @@ def fit_temperature(
 
 def calibrated_loss(values: Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
     """(cross-entropy in nats, accuracy) of (N, classes) logits at their best temperature."""
+    loss = max(0.0, float(calibrated_losses(values, labels).mean()))
+    return loss, float((values.argmax(axis=1) == labels).mean())
+
+
+def calibrated_losses(values: Floats, labels: NDArray[np.int64]) -> Floats:
+    """(N,) cross-entropies in nats of (N, classes) logits at the temperature that suits all."""
     probabilities = softmax(values / fit_temperature(values, labels))
-    right = probabilities[np.arange(len(labels)), labels]
-    loss = max(0.0, float(-np.log(right + 1e-12).mean()))
-    return loss, float((probabilities.argmax(axis=1) == labels).mean())
+    losses: Floats = -np.log(probabilities[np.arange(len(labels)), labels] + 1e-12)
+    return losses
 
 
 def calibration_error(

@@ -40,10 +40,31 @@ def train(
     Raises BuildError for an architecture that is not known, and when training diverges.
     """
     model = new_network(spec, classes, architecture, config.seed)
+    _, best = train_on(model, stream, checks, config, workspace, "state", progress, callbacks)
+    assert best.best is not None
+    history = tuple(best.history)
+    return Trained(best.network(), architecture, spec, config, history, best.best)
+
+
+def train_on(
+    model: keras.Model,
+    stream: Stream,
+    checks: Labelled,
+    config: TrainConfig,
+    workspace: Workspace,
+    state: str,
+    progress: Callable[[Epoch], object] = lambda epoch: None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> tuple[AveragedWeights, BestEpoch]:
+    """Train a network from the weights that it has; see `train`.
+
+    state: the name under which the workspace keeps how far training is. Returns the averaged
+    weights of the last epoch, and the best epoch.
+    """
     compile_network(model, stream, config)
     averages = AveragedWeights(model, stream, config)
     best = BestEpoch(averages, checks, config.learning_rate)
-    resume = Resume(model, averages, best, workspace)
+    resume = Resume(model, averages, best, workspace, state)
     done = resume.restore()
     if done:
         progress(best.history[-1])
@@ -56,9 +77,7 @@ def train(
         finished |= done > 0 and stop.due
     if not finished:
         fit(model, stream, config, [averages, best, *following, resume], done)
-    assert best.best is not None
-    history = tuple(best.history)
-    return Trained(best.network(), architecture, spec, config, history, best.best)
+    return averages, best
 
 
 def train_to_the_end(

@@ -1,9 +1,9 @@
-"""Training on a pretrained backbone: its features once, then a head on them."""
+"""Training on a pretrained backbone: what its first blocks give once, then all that follows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from edge_runtime.bundle.spec import InputSpec
 
 from ..backbones.registry import Backbone
+from ..backbones.rounding import round_weights
 from ..data.dataset import Labelled, Tensors
 from ..models import LOGITS, build_on
 from .config import TrainConfig
-from .features import Computed, compute_features
+from .features import Computed, compute_outputs
+from .fine_tuning import find_last_blocks, tune
 from .head import fit_head
 from .history import Epoch, Trained
+from .metrics import Floats, calibrated_losses, forward, logits_from, logits_of
 from .workspace import Workspace
 
 
@@ -27,15 +30,19 @@ from .workspace import Workspace
 class TransferConfig(TrainConfig):
     """The settings of a training on a backbone, of which `seed` alone is of its choice."""
 
-    epochs: int = 1
+    epochs: int = 10
     batch_size: int = 32
+    learning_rate: float = 3e-4
+    label_smoothing: float = 0.0
     copies: int = 0
     """Augmented copies of each training example."""
     strength: float | None = None
     """The inverse strength of the head's regularisation, once it was chosen."""
+    tuned: int = 0
+    """Convolutions that were trained on, once that was chosen."""
 
 
-def train_head(
+def train_transfer(
     views: Sequence[Tensors],
     labels: NDArray[np.int64],
     weights: NDArray[np.float32],
@@ -45,14 +52,20 @@ def train_head(
     spec: InputSpec,
     config: TransferConfig,
     workspace: Workspace,
-    progress: Computed = lambda done, total, seconds: None,
+    computed: Computed = lambda done, total, seconds: None,
+    progress: Callable[[Epoch], object] = lambda epoch: None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Trained:
-    """A classifier on the frozen backbone; the same arguments give the same weights.
+    """A classifier on the backbone; the same arguments give the same weights.
+
+    A head is fitted on the backbone's features. From there its last blocks are trained on as well,
+    and kept unless they read the validation part clearly worse.
 
     views: the N training examples as they are, then augmented copies of them all. labels: (N,).
-    weights: (classes,), how much each class counts. checks: the validation part, `validated`
-    examples as they are, then augmented copies; the regularisation is chosen on them. The features
-    are kept in `workspace`, and taken up from there.
+    weights: (classes,), how much each counts. checks: the validation part, `validated` examples as
+    they are, then augmented copies; every choice is made on them. What the backbone's first blocks
+    give is kept in `workspace`, and taken up from there. progress, callbacks: see `train`, for the
+    last blocks.
     Raises BuildError when the backbone's weights cannot be had.
     """
     start = time.monotonic()
@@ -60,9 +73,12 @@ def train_head(
     keras.utils.set_random_seed(config.seed)
     model = build_on(backbone, spec, len(weights))
     layer = model.get_layer(LOGITS)
-    network = keras.Model(model.input, layer.input)
+    cut = find_last_blocks(model)
+    between = layer.input if cut is None else model.get_layer(cut).output
     path = workspace.folder / "features"
-    found = compute_features(network, [*views, checks.tensors], path, progress)
+    first = keras.Model(model.input, between)
+    given = compute_outputs(first, [*views, checks.tensors], path, computed)
+    found = given if cut is None else forward(keras.Model(between, layer.input), given)
     count = len(views) * len(labels)
     shown = np.tile(labels, len(views))
     # All copies of an example count as much as one: the strengths do not depend on how many.
@@ -72,5 +88,55 @@ def train_head(
     seconds = time.monotonic() - start
     epoch = Epoch(1, head.loss, head.validation_loss, head.validation_accuracy, seconds)
     config = replace(config, strength=head.strength)
-    plain = np.concatenate([found[: len(labels)], found[count : count + validated]])
-    return Trained(model, backbone.name, spec, config, (epoch,), epoch, backbone, plain)
+    plain = np.concatenate([np.arange(len(labels)), np.arange(count, count + validated)])
+    frozen = Trained(model, backbone.name, spec, config, (epoch,), epoch, backbone, found[plain])
+    if cut is None:
+        return frozen
+
+    whole = keras.models.clone_model(model)
+    whole.set_weights(model.get_weights())
+    between = whole.get_layer(cut).output
+    last = keras.Model(between, whole.output)
+    tuned, history = tune(
+        last,
+        given[:count].reshape(len(views), len(labels), *given.shape[1:]),
+        labels,
+        weights,
+        Labelled(given[count:], checks.labels),
+        config,
+        workspace,
+        progress,
+        callbacks,
+    )
+    both = (logits_of(tuned)(given[count:]), logits_from(model, found[count:]))
+    if clearly_worse(*both, checks.labels, validated):
+        return frozen
+    last.set_weights(tuned.get_weights())
+    round_weights(last)
+    features = keras.Model(between, whole.get_layer(LOGITS).input)
+    return replace(
+        frozen,
+        model=whole,
+        config=replace(config, tuned=_convolutions(features)),
+        history=tuple(history),
+        best=history[-1],
+        features=forward(features, given[plain]),
+        before=frozen,
+    )
+
+
+def clearly_worse(tuned: Floats, frozen: Floats, labels: NDArray[np.int64], validated: int) -> bool:
+    """True where the tuned network's loss is higher by more than the standard error.
+
+    tuned, frozen: (M, classes) logits of the validation part, `validated` examples and then copies
+    of them all. labels: (M,). Training goes on from the frozen one with more freedom, which pays
+    in most cases; so it is not asked to prove that on few examples.
+    """
+    losses = calibrated_losses(tuned, labels) - calibrated_losses(frozen, labels)
+    each = losses.reshape(-1, validated).mean(axis=0)
+    return bool(each.mean() > each.std() / np.sqrt(validated))
+
+
+def _convolutions(model: keras.Model) -> int:
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    return sum(isinstance(layer, kinds) for layer in model.layers)

@@ -25,6 +25,7 @@ Arrays = Mapping[str, NDArray[Any]]
 _FILES = {
     "data": ("tensors", "backbone_tensors", "seen.json"),
     "features": ("features",),
+    "fine_tuning": ("fine_tuning.npz",),
     "choice": ("choice.npz",),
     "training": ("label_noise.npz", "draws.npz", "state.npz"),
 }
@@ -103,7 +104,7 @@ class Workspace:
         ]
 
     def keep_arrays(self, name: str, arrays: Arrays) -> None:
-        """Keep arrays as `state`, `draws` or `label_noise`, in the place of earlier ones."""
+        """Keep arrays under a name (a `.npz` of `_FILES`), in the place of earlier ones."""
         path = self.folder / f"{name}.npz.new"
         with open(path, "wb") as file:
             np.savez(file, allow_pickle=False, **arrays)

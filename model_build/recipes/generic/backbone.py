@@ -7,7 +7,7 @@ from edge_runtime import __version__
 from ...backbones.registry import find_backbone
 from ...data.dataset import Dataset
 from ...training.history import Trained
-from ...training.transfer import TransferConfig, train_head
+from ...training.transfer import TransferConfig, train_transfer
 from ...training.workspace import Workspace
 from ..recipe import Recipe, Tell, Wanted
 from .augmentation import AUGMENTATIONS
@@ -28,7 +28,7 @@ def train_on_backbone(
     workspace: Workspace,
     tell: Tell,
 ) -> Trained:
-    """A head on the features of the backbone of that name, which `workspace` keeps.
+    """A head on the backbone of that name, and its last blocks trained on where that pays.
 
     Raises BuildError when the backbone's weights cannot be had.
     """
@@ -39,12 +39,13 @@ def train_on_backbone(
     copies = max(0, min(COPIES, SHOWN // len(dataset.train) - 1))
     config = TransferConfig(seed=wanted.seed, copies=copies)
     key = f"{__version__} {backbone.name} {backbone.origin} {spec} {config} {dataset.augmentation}"
+    workspace.keeps("fine_tuning", key)
     if workspace.keeps("features", key):
         tell.say(f"going on with the features that {workspace.folder} holds")
     plain = dataset.tensors_later(dataset.train, spec)
     varied = [Varied(plain, augment, wanted.seed, copy) for copy in range(copies)]
     labels = dataset.labels[dataset.train]
-    trained = train_head(
+    trained = train_transfer(
         [plain, *varied],
         labels,
         class_weights(labels, len(dataset.class_names)),
@@ -55,10 +56,20 @@ def train_on_backbone(
         config,
         workspace,
         tell.computed,
+        lambda epoch: tell.epoch(epoch, config.epochs),
+        wanted.callbacks,
     )
-    best = trained.best
-    tell.say(
-        f"a head on the features of {backbone.name}: {best.validation_accuracy:.2%} of the"
-        f" validation part read rightly (loss {best.validation_loss:.3f})"
-    )
+    head = trained.before or trained
+    tell.say(f"a head on the features of {backbone.name}: {_figures(head)}")
+    if trained.before is not None:
+        assert isinstance(trained.config, TransferConfig)
+        tell.say(f"its last {trained.config.tuned} convolutions trained on: {_figures(trained)}")
     return trained
+
+
+def _figures(trained: Trained) -> str:
+    best = trained.best
+    return (
+        f"{best.validation_accuracy:.2%} of the validation part read rightly"
+        f" (loss {best.validation_loss:.3f})"
+    )

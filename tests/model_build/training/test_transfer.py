@@ -1,4 +1,4 @@
-"""Training on a backbone that is small enough for a test: features once, then a head on them."""
+"""Training on a backbone that is small enough for a test: a head, then its last blocks."""
 
 import keras
 import numpy as np
@@ -7,11 +7,12 @@ import pytest
 from edge_runtime.bundle.spec import InputSpec
 from model_build.backbones.registry import Backbone
 from model_build.data.dataset import Labelled
-from model_build.models import LOGITS
-from model_build.training import features
+from model_build.models import LOGITS, build_on
+from model_build.training import callbacks, features, fine_tuning
+from model_build.training.fine_tuning import find_last_blocks
 from model_build.training.head import STRENGTHS, fit_head
 from model_build.training.metrics import forward
-from model_build.training.transfer import TransferConfig, train_head
+from model_build.training.transfer import TransferConfig, clearly_worse, train_transfer
 from model_build.training.workspace import Workspace
 
 SPEC = InputSpec(8, 8, 3)
@@ -40,8 +41,8 @@ def trained(workspace, progress=lambda done, total, seconds: None, copies=1):
     views = [shown.tensors, *(shown.tensors[:, :, ::-1] for _ in range(copies))]
     config = TransferConfig(seed=3, copies=copies)
     weights = np.ones(CLASSES, np.float32)
-    return train_head(
-        views, shown.labels, weights, checks, 20, BACKBONE, SPEC, config, workspace, progress
+    return train_transfer(
+        views, shown.labels, weights, checks, 15, BACKBONE, SPEC, config, workspace, progress
     )
 
 
@@ -114,3 +115,102 @@ def test_the_logits_are_a_dense_layer_of_means_over_the_map(workspace):
     means = model.get_layer(LOGITS).input
     (operation,) = [layer for layer in model.layers if layer.output is means]
     assert isinstance(operation, keras.layers.GlobalAveragePooling2D)
+
+
+def deep_layers(pixels):
+    """A convolution, half of its channels added to the others, and a small normalised one."""
+    x = keras.layers.Rescaling(1 / 255)(pixels)
+    x = keras.layers.Conv2D(32, 3, activation="relu")(x)
+    x = keras.layers.AveragePooling2D(2, name="middle")(x)
+    x = keras.layers.Add(name="joined")([x, keras.layers.Conv2D(32, 1)(x)])
+    x = keras.layers.Conv2D(16, 1, use_bias=False)(x)
+    return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+
+
+DEEP = Backbone("deep", "drawn at random", "none", deep_layers)
+
+
+def test_the_last_blocks_begin_where_all_that_follows_comes_from_one_layer(monkeypatch):
+    model = build_on(DEEP, SPEC, CLASSES)
+    assert find_last_blocks(model) == "joined"
+    # More work is allowed, but not in the middle of a branch.
+    monkeypatch.setattr(fine_tuning, "SHARE", 0.3)
+    assert find_last_blocks(model) == "joined"
+    monkeypatch.setattr(fine_tuning, "SHARE", 0.4)
+    assert find_last_blocks(model) == "middle"
+    monkeypatch.setattr(fine_tuning, "VALUES", 3 * 3 * 32 - 1)
+    assert find_last_blocks(model) is None
+    assert find_last_blocks(build_on(BACKBONE, SPEC, CLASSES)) is None
+
+
+def deeply_trained(workspace, labels=None, progress=lambda epoch: None):
+    shown, checks = coloured(60, 0), coloured(30, 1)
+    labels = shown.labels if labels is None else labels
+    weights, config = np.ones(CLASSES, np.float32), TransferConfig(seed=3)
+    return train_transfer(
+        *([shown.tensors], labels, weights, checks, 15, DEEP, SPEC, config, workspace),
+        progress=progress,
+    )
+
+
+def test_the_last_blocks_are_trained_on_and_the_others_stay(workspace):
+    found = deeply_trained(workspace)
+    frozen = found.before
+    assert found.config.tuned == 1
+    assert len(found.history) == found.config.epochs
+    assert found.best.validation_loss < frozen.best.validation_loss
+    changed = [
+        layer.name
+        for layer, before in zip(found.model.layers, frozen.model.layers, strict=True)
+        if any(map(np.any, map(np.subtract, layer.get_weights(), before.get_weights())))
+    ]
+    assert [name.partition("_")[0] for name in changed] == ["conv2d", "logits"]
+    fresh = coloured(90, 2)
+    assert (forward(found.model, fresh.tensors).argmax(1) == fresh.labels).mean() > 0.95
+    plain = [coloured(60, 0).tensors, coloured(30, 1).tensors[:15]]
+    for each in (found, frozen):
+        known = forward(features.features_model(each.model), np.concatenate(plain))
+        np.testing.assert_allclose(each.features, known, atol=1e-4)
+
+
+def test_last_blocks_that_read_worse_stay_as_they_were(workspace):
+    """The better these labels are learnt, the worse those of the validation part are read."""
+    found = deeply_trained(workspace, (coloured(60, 0).labels + 1) % CLASSES)
+    assert found.before is None
+    assert found.config.tuned == 0
+
+
+def test_last_blocks_go_on_after_an_interrupt_and_end_with_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(callbacks, "SAVE_SECONDS", -1)
+
+    def run(folder, progress=lambda epoch: None):
+        workspace = Workspace(folder, "it")
+        try:
+            return deeply_trained(workspace, progress=progress)
+        finally:
+            workspace.__exit__(KeyboardInterrupt)
+
+    def stop(epoch):
+        if epoch.number == 5:
+            raise KeyboardInterrupt
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", stop)
+    seen = []
+    again = run(tmp_path / "broken", seen.append)
+    assert [epoch.number for epoch in seen] == [4, 5, 6, 7, 8, 9, 10]
+    for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_last_blocks_are_kept_unless_the_validation_part_says_clearly_otherwise():
+    rng = np.random.default_rng(0)
+    labels = np.tile(rng.integers(0, CLASSES, 50), 2)
+    frozen = rng.normal(size=(100, CLASSES))
+    frozen[np.arange(100), labels] += 2.0
+    other = frozen + rng.normal(scale=0.1, size=frozen.shape)
+    worse = frozen + rng.normal(scale=4.0, size=frozen.shape)
+    assert not clearly_worse(other, frozen, labels, 50)
+    assert clearly_worse(worse, frozen, labels, 50)
+    assert not clearly_worse(frozen, worse, labels, 50)
