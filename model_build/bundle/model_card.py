@@ -227,8 +227,9 @@ def _training(trained: Trained) -> tuple[str, str, str]:
         best = trained.best
         how = f"of the last layers, {len(trained.history)} epochs, seed {config.seed}"
         course += (
-            f"\n\nFrom there, the last {config.tuned} convolutions were trained on with it for"
-            f" {len(trained.history)} epochs: cross-entropy\n{best.validation_loss:.4f}, accuracy"
-            f" {best.validation_accuracy:.2%}.\n\n{_CURVES}"
+            f"\n\nFrom there, the last blocks were trained on with it for {len(trained.history)}"
+            f" epochs. Their weights are {config.tuned:.0%} of the way from\nthe published ones to"
+            f" those after that, which reads the validation part best: cross-entropy"
+            f"\n{best.validation_loss:.4f}, accuracy {best.validation_accuracy:.2%}.\n\n{_CURVES}"
         )
     return origin, how, course

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -12,10 +13,12 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
+from ..backbones.rounding import round_weights
 from ..data.dataset import Labelled
 from ..models import LOGITS, multiplications
 from .config import TrainConfig
 from .history import Epoch
+from .metrics import calibrated_loss, logits_of
 from .order import Order
 from .stream import one_hot
 from .trainer import train_on
@@ -25,6 +28,7 @@ SHARE = 0.2
 """Of all multiplications, those of the last blocks at most."""
 VALUES = 20_000
 """Values that the last blocks are given of an example, at most: they are kept of each."""
+_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def find_last_blocks(model: keras.Model) -> str | None:
@@ -51,8 +55,23 @@ def find_last_blocks(model: keras.Model) -> str | None:
     return found
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """A network whose last blocks were trained on."""
+
+    model: keras.Model
+    blocks: keras.Model
+    """The last blocks, up to the features."""
+    step: float
+    """How far their weights went from those before to those after the training, in (0, 1]."""
+    history: tuple[Epoch, ...]
+    best: Epoch
+    """The last one, with the figures of the weights that were chosen."""
+
+
 def tune(
-    last: keras.Model,
+    model: keras.Model,
+    start: str,
     views: NDArray[np.float32],
     labels: NDArray[np.int64],
     weights: NDArray[np.float32],
@@ -61,27 +80,48 @@ def tune(
     workspace: Workspace,
     progress: Callable[[Epoch], object] = lambda epoch: None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> tuple[keras.Model, Sequence[Epoch]]:
-    """Train the last blocks, with the normalisation's statistics as they are.
+) -> Tuned | None:
+    """Train the last blocks of a copy of the model; statistics of normalisation stay as they are.
 
-    Returns them with the averaged weights of the last epoch, and all epochs. Few validation
-    examples would often name an earlier epoch the best by chance: chosen so, the tuned networks of
-    folds of 600 photos of scenes read others worse than those of the last epoch.
+    Of the weights before, after and on the way between (Wortsman et al., 2022), those are taken
+    that read the checks best; None where those are the ones before. After is the last epoch: on
+    few examples an earlier one is often the best by chance.
 
-    last: from the layer before them to the probabilities. views: (V, N, height, width, channels),
-    that layer's output for V views of N
-    training examples. labels: (N,). weights: (classes,), how
-    much each counts. checks: the same of the validation part. Progress, callbacks and the state in
-    the workspace are as in `train`.
+    start: the layer before the blocks. views: (V, N, height, width, channels), its output for V
+    views of N training examples. labels: (N,). weights: (classes,), how much each counts. checks:
+    the same of the validation part. The rest is as in `train`.
     """
+    whole = keras.models.clone_model(model)
+    whole.set_weights(model.get_weights())
+    between = whole.get_layer(start).output
+    last = keras.Model(between, whole.output)
     for layer in last.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = False
+    before = last.get_weights()
     stream = ViewStream(views, labels, weights, config)
     averages, best = train_on(
         last, stream, checks, config, workspace, "fine_tuning", progress, callbacks
     )
-    return averages.write(), best.history
+    averaged = averages.write()
+    after, logits = averaged.get_weights(), logits_of(averaged)
+
+    def between_them(step: float) -> list[NDArray[np.float32]]:
+        return [a + np.float32(step) * (b - a) for a, b in zip(before, after, strict=True)]
+
+    found = []
+    for step in _STEPS:
+        averaged.set_weights(between_them(step))
+        found.append((*calibrated_loss(logits(checks.tensors), checks.labels), step))
+    loss, accuracy, step = min(found, key=lambda one: one[0])
+    if not step:
+        return None
+    last.set_weights(between_them(step))
+    round_weights(last)
+    history = tuple(best.history)
+    chosen = replace(history[-1], validation_loss=loss, validation_accuracy=accuracy)
+    blocks = keras.Model(between, whole.get_layer(LOGITS).input)
+    return Tuned(whole, blocks, step, history, chosen)
 
 
 class ViewStream:

@@ -112,15 +112,10 @@ def fit_temperature(
 
 def calibrated_loss(values: Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
     """(cross-entropy in nats, accuracy) of (N, classes) logits at their best temperature."""
-    loss = max(0.0, float(calibrated_losses(values, labels).mean()))
-    return loss, float((values.argmax(axis=1) == labels).mean())
-
-
-def calibrated_losses(values: Floats, labels: NDArray[np.int64]) -> Floats:
-    """(N,) cross-entropies in nats of (N, classes) logits at the temperature that suits all."""
     probabilities = softmax(values / fit_temperature(values, labels))
-    losses: Floats = -np.log(probabilities[np.arange(len(labels)), labels] + 1e-12)
-    return losses
+    right = probabilities[np.arange(len(labels)), labels]
+    loss = max(0.0, float(-np.log(right + 1e-12).mean()))
+    return loss, float((probabilities.argmax(axis=1) == labels).mean())
 
 
 def calibration_error(

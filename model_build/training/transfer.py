@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from edge_runtime.bundle.spec import InputSpec
 
 from ..backbones.registry import Backbone
-from ..backbones.rounding import round_weights
 from ..data.dataset import Labelled, Tensors
 from ..models import LOGITS, build_on
 from .config import TrainConfig
@@ -22,7 +21,7 @@ from .features import Computed, compute_outputs
 from .fine_tuning import find_last_blocks, tune
 from .head import fit_head
 from .history import Epoch, Trained
-from .metrics import Floats, calibrated_losses, forward, logits_from, logits_of
+from .metrics import forward
 from .workspace import Workspace
 
 
@@ -38,8 +37,9 @@ class TransferConfig(TrainConfig):
     """Augmented copies of each training example."""
     strength: float | None = None
     """The inverse strength of the head's regularisation, once it was chosen."""
-    tuned: int = 0
-    """Convolutions that were trained on, once that was chosen."""
+    tuned: float = 0.0
+    """How far the last blocks went from the published weights to those after training them on,
+    once that was chosen."""
 
 
 def train_transfer(
@@ -58,8 +58,9 @@ def train_transfer(
 ) -> Trained:
     """A classifier on the backbone; the same arguments give the same weights.
 
-    A head is fitted on the backbone's features. From there its last blocks are trained on as well,
-    and kept unless they read the validation part clearly worse.
+    A head is fitted on the backbone's features, and from there its last blocks are trained on as
+    well. Of the weights before, after and between (Wortsman et al., 2022) those are kept that read
+    the validation part best.
 
     views: the N training examples as they are, then augmented copies of them all. labels: (N,).
     weights: (classes,), how much each counts. checks: the validation part, `validated` examples as
@@ -93,12 +94,9 @@ def train_transfer(
     if cut is None:
         return frozen
 
-    whole = keras.models.clone_model(model)
-    whole.set_weights(model.get_weights())
-    between = whole.get_layer(cut).output
-    last = keras.Model(between, whole.output)
-    tuned, history = tune(
-        last,
+    tuned = tune(
+        model,
+        cut,
         given[:count].reshape(len(views), len(labels), *given.shape[1:]),
         labels,
         weights,
@@ -108,35 +106,14 @@ def train_transfer(
         progress,
         callbacks,
     )
-    both = (logits_of(tuned)(given[count:]), logits_from(model, found[count:]))
-    if clearly_worse(*both, checks.labels, validated):
+    if tuned is None:
         return frozen
-    last.set_weights(tuned.get_weights())
-    round_weights(last)
-    features = keras.Model(between, whole.get_layer(LOGITS).input)
     return replace(
         frozen,
-        model=whole,
-        config=replace(config, tuned=_convolutions(features)),
-        history=tuple(history),
-        best=history[-1],
-        features=forward(features, given[plain]),
+        model=tuned.model,
+        config=replace(config, tuned=tuned.step),
+        history=tuned.history,
+        best=tuned.best,
+        features=forward(tuned.blocks, given[plain]),
         before=frozen,
     )
-
-
-def clearly_worse(tuned: Floats, frozen: Floats, labels: NDArray[np.int64], validated: int) -> bool:
-    """True where the tuned network's loss is higher by more than the standard error.
-
-    tuned, frozen: (M, classes) logits of the validation part, `validated` examples and then copies
-    of them all. labels: (M,). Training goes on from the frozen one with more freedom, which pays
-    in most cases; so it is not asked to prove that on few examples.
-    """
-    losses = calibrated_losses(tuned, labels) - calibrated_losses(frozen, labels)
-    each = losses.reshape(-1, validated).mean(axis=0)
-    return bool(each.mean() > each.std() / np.sqrt(validated))
-
-
-def _convolutions(model: keras.Model) -> int:
-    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-    return sum(isinstance(layer, kinds) for layer in model.layers)

@@ -62,8 +62,7 @@ def train_on_backbone(
     head = trained.before or trained
     tell.say(f"a head on the features of {backbone.name}: {_figures(head)}")
     if trained.before is not None:
-        assert isinstance(trained.config, TransferConfig)
-        tell.say(f"its last {trained.config.tuned} convolutions trained on: {_figures(trained)}")
+        tell.say(f"with its last blocks trained on: {_figures(trained)}")
     return trained
 
 

@@ -12,7 +12,7 @@ from model_build.training import callbacks, features, fine_tuning
 from model_build.training.fine_tuning import find_last_blocks
 from model_build.training.head import STRENGTHS, fit_head
 from model_build.training.metrics import forward
-from model_build.training.transfer import TransferConfig, clearly_worse, train_transfer
+from model_build.training.transfer import TransferConfig, train_transfer
 from model_build.training.workspace import Workspace
 
 SPEC = InputSpec(8, 8, 3)
@@ -156,7 +156,7 @@ def deeply_trained(workspace, labels=None, progress=lambda epoch: None):
 def test_the_last_blocks_are_trained_on_and_the_others_stay(workspace):
     found = deeply_trained(workspace)
     frozen = found.before
-    assert found.config.tuned == 1
+    assert 0 < found.config.tuned <= 1
     assert len(found.history) == found.config.epochs
     assert found.best.validation_loss < frozen.best.validation_loss
     changed = [
@@ -202,15 +202,3 @@ def test_last_blocks_go_on_after_an_interrupt_and_end_with_the_same_weights(tmp_
     assert [epoch.number for epoch in seen] == [4, 5, 6, 7, 8, 9, 10]
     for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def test_last_blocks_are_kept_unless_the_validation_part_says_clearly_otherwise():
-    rng = np.random.default_rng(0)
-    labels = np.tile(rng.integers(0, CLASSES, 50), 2)
-    frozen = rng.normal(size=(100, CLASSES))
-    frozen[np.arange(100), labels] += 2.0
-    other = frozen + rng.normal(scale=0.1, size=frozen.shape)
-    worse = frozen + rng.normal(scale=4.0, size=frozen.shape)
-    assert not clearly_worse(other, frozen, labels, 50)
-    assert clearly_worse(worse, frozen, labels, 50)
-    assert not clearly_worse(frozen, worse, labels, 50)
