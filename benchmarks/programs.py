@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.bundle.manifest import Manifest
+from edge_runtime.bundle.preprocessing import Fit
 from edge_runtime.inputs.image import DRAFT_SIDE
 
 HERE = Path(__file__).parent
@@ -56,7 +58,7 @@ def readers(folder: Path, workers: int, bundle: Path) -> dict[str, Program]:
         EDGE: predict(folder, *edge, every),
         EDGE_ONE: predict(folder, *edge, "1"),
         EDGE_INT8: predict(folder, *edge, every, "--precision", "int8"),
-        FLOOR: script("floor.py", folder, model, workers, DRAFT_SIDE),
+        FLOOR: script("floor.py", folder, model, workers, _decoded_side(bundle)),
         DECODE: script("decode.py", folder, workers),
         PLAIN: rival("plain.py", folder, model, 1),
         "Pillow + onnxruntime, batches of 64": rival("plain.py", folder, model, 64),
@@ -74,6 +76,15 @@ def readers(folder: Path, workers: int, bundle: Path) -> dict[str, Program]:
             "plain_keras.py", folder, bundle / "saved_model", needs="tensorflow"
         ),
     }
+
+
+def _decoded_side(bundle: Path) -> int:
+    """px, that both sides of a JPEG keep where edge-runtime decodes it: the scenes are 4:3."""
+    spec = Manifest.load(bundle).spec
+    how = spec.preprocessing
+    if not isinstance(how, Fit) or how.oversampling is None:
+        return DRAFT_SIDE
+    return round(how.oversampling * 0.75 * spec.input.width)
 
 
 def predict(path: Path, *options: str) -> Program:

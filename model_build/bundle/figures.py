@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.bundle.spec import ModelSpec
 from edge_runtime.inputs.files import MAX_PIXELS
-from edge_runtime.preprocessing.readers import reader_class
+from edge_runtime.preprocessing.readers import decoder
 
 from ..training.history import Epoch
 from ..training.metrics import reliability
@@ -203,7 +203,7 @@ def draw_golden(path: Path, golden: Path, spec: ModelSpec, names: Sequence[str])
     figure = Figure(figsize=(len(vectors) * wide, high), layout="constrained")
     rows = figure.subplots(2, len(vectors), squeeze=False)
     for vector, title, label, above, below in zip(vectors, about, found, *rows, strict=True):
-        decoded = reader_class(reads).decode(golden / vector["image"], MAX_PIXELS)
+        decoded = decoder(reads)(golden / vector["image"], MAX_PIXELS)
         if reads == "image":
             above.imshow(decoded, cmap="gray", vmin=0, vmax=255)
         else:

@@ -27,6 +27,8 @@ smaller."""
 PHOTO_SIDE = 64
 """The longer side of most images, in pixels, below which a backbone is not tried unasked: enlarged
 several times they are not what it was trained on, and small networks are made for them."""
+OVERSAMPLING = 1.0
+"""By how much a JPEG is decoded larger than it becomes in the input."""
 SAMPLE = 256
 """How many examples, evenly spread, are looked at to choose."""
 COLOURED = 12
@@ -107,7 +109,8 @@ def _images(sample: list[Any], size: int | None, channels: int | None) -> Chosen
     high, wide = (max(MIN_SIDE, round(side * scale)) for side in (height, width))
     coloured = sum(colours) > 0.05 * len(sample)
     spec = InputSpec(high, wide, channels or (3 if coloured else 1))
-    return ChosenInput(spec, Fit(), (float(height), float(width)))
+    how = Fit(oversampling=OVERSAMPLING)
+    return ChosenInput(spec, how, (float(height), float(width)))
 
 
 def _is_coloured(pixels: Any) -> bool:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import InputError
-from edge_runtime.bundle.preprocessing import Preprocessing
+from edge_runtime.bundle.preprocessing import Preprocessing, Whole
 from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.inputs.formats import PLURALS
+from edge_runtime.preprocessing.base import Reader
 from edge_runtime.preprocessing.readers import reader_of
 from edge_runtime.system.cpus import available_cpus
 
@@ -105,18 +106,25 @@ def _look(
     reader = reader_of(spec, how)
     try:
         example = examples[place]
-        tensor = reader.tensor(example)
+        tensor = _tensor(examples, place, reader, example)
     except InputError as error:
         return Seen(error=f"{error.status}: {error}")
     if how.knows_blank and not tensor.any():
         return Seen(error="blank: shows nothing")
     stores[0].write(place, tensor)
     for store in stores[1:]:
-        store.write(place, reader_of(store.spec, how).tensor(example))
+        other = reader_of(store.spec, how)
+        store.write(place, _tensor(examples, place, other, example))
     digest = hashlib.blake2b(tensor.tobytes(), digest_size=16).digest()
     flat = bool(tensor.min() == tensor.max())
     phash = perceptual_hash(example) if hashed and not flat else b""
     return Seen(digest, _extent(example, how), flat, phash=phash)
+
+
+def _tensor(examples: Examples, place: int, reader: Reader, example: Any) -> NDArray[np.uint8]:
+    """The tensor of an example, of which an image is decoded as the device decodes it."""
+    own = isinstance(reader.preprocessing, Whole)
+    return reader.tensor(examples.decoded(place, reader) if own else example)
 
 
 def _extent(example: Any, how: Preprocessing) -> float:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.inputs.files import MAX_PIXELS
-from edge_runtime.preprocessing.readers import reader_class
+from edge_runtime.preprocessing.base import Reader
+from edge_runtime.preprocessing.readers import decoder
 
 Part = Literal["", "train", "validation", "test"]
 """Where the data's owner put an example; "" leaves it to the split."""
@@ -43,7 +44,10 @@ class Examples(Protocol):
         """How many there are."""
 
     def __getitem__(self, position: int, /) -> Any:
-        """One example as its reader gives it. Raises edge_runtime.InputError."""
+        """One example, decoded: pixels, a Sound or values. Raises edge_runtime.InputError."""
+
+    def decoded(self, position: int, reader: Reader) -> Any:
+        """The same as this reader decodes it."""
 
     def source(self, position: int) -> str | NDArray[Any]:
         """What to hand to a Classifier: a path or an array."""
@@ -73,7 +77,11 @@ class Files:
 
     def __getitem__(self, position: int, /) -> Any:
         """Pixels, a Sound, or values. Raises edge_runtime.InputError."""
-        return reader_class(self.reads).decode(self.source(position), MAX_PIXELS)
+        return decoder(self.reads)(self.source(position), MAX_PIXELS)
+
+    def decoded(self, position: int, reader: Reader) -> Any:
+        """The same as this reader decodes it."""
+        return reader.decode(self.source(position), MAX_PIXELS)
 
     def source(self, position: int) -> str:
         """Its path."""
@@ -114,6 +122,10 @@ class Arrays:
         _, array, place = self._find(position)
         example: NDArray[Any] = array[place]
         return example
+
+    def decoded(self, position: int, reader: Reader) -> NDArray[Any]:
+        """The same."""
+        return self[position]
 
     def source(self, position: int) -> NDArray[Any]:
         """The same."""

@@ -31,7 +31,9 @@ TEXT = (BUILT_IN / "manifest.json").read_text("utf-8")
 PREPROCESSINGS = [
     Ink(max_stretch=3.5),
     Fit(fill=255),
+    Fit(oversampling=1.25),
     Crop(),
+    Crop(oversampling=8.0),
     Stretch(),
     LogMel(sample_rate=8000, window=256, hop=80, high_hz=4000.0, range_db=60.0),
     Series(low=(-4.0, 0.0), high=(4.0, 1e300)),
@@ -72,6 +74,7 @@ def test_a_manifest_and_onnx_metadata_carry_the_whole_spec(preprocessing: Prepro
 def test_only_the_parameters_of_its_kind_stand_in_a_preprocessing() -> None:
     assert Crop().to_json() == {"kind": "crop"}
     assert Fit(fill=9).to_json() == {"kind": "fit", "fill": 9}
+    assert Stretch(oversampling=2).to_json() == {"kind": "stretch", "oversampling": 2}
 
 
 def put(*keys: str | int, value: object) -> Callable[[Any], None]:
@@ -108,6 +111,10 @@ REFUSED = {
     "parameter missing": (drop("preprocessing", "max_stretch"), ["'max_stretch'", "a number"]),
     "parameter too small": (put("preprocessing", "max_stretch", value=0.5), ["0.5", "1 to 100"]),
     "parameter not finite": (put("preprocessing", "max_stretch", value=float("nan")), ["nan"]),
+    "oversampling below one": (
+        put("preprocessing", value={"kind": "crop", "oversampling": 0.5}),
+        ["oversampling", "1 to 8"],
+    ),
     "a number beyond floats": (put("min_score", value=10**400), ["min_score", "0 to 1"]),
     "min_score above one": (put("min_score", value=1.5), ["1.5", "0 to 1"]),
     "zero height": (put("input", "height", value=0), ["'height' is 0", "1 to 4096"]),

@@ -223,6 +223,38 @@ def test_a_large_jpeg_is_decoded_upright_and_no_smaller_than_it_need_be() -> Non
     assert height / width == pytest.approx(1.5, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("how", "decoded"),
+    [
+        (Fit(oversampling=1.0), (75, 100)),  # becomes 60x80 in the tensor
+        (Fit(oversampling=1.5), (150, 200)),
+        (Stretch(oversampling=1.0), (150, 200)),  # keeps 80 pixels a side, turned or not
+        (Crop(oversampling=1.0), (150, 200)),
+        (Crop(oversampling=4.0), (300, 400)),
+        (Stretch(), (300, 400)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_jpeg_is_decoded_at_the_fraction_that_the_input_needs(
+    how: Preprocessing, decoded: tuple[int, int], turned: bool
+) -> None:
+    photo = Image.fromarray(PICTURE).resize((400, 300))
+    exif = Image.Exif()
+    if turned:
+        exif[0x0112] = 8
+        photo = photo.transpose(Image.Transpose.ROTATE_270)
+    data = encoded(photo, "JPEG", exif=exif)
+    reader = reader_of(InputSpec(height=70, width=80), how)
+    assert reader.decode(data).shape == decoded
+    assert reader.read(BytesIO(data)).shape == decoded
+    assert np.array_equal(reader.tensor(data), reader.tensor(reader.decode(data)))
+    assert isinstance(reader, ImageReader)
+    shown = reader.placed(BytesIO(data))
+    assert shown.pixels.shape == (300, 400)
+    assert np.array_equal(shown.tensor, reader.tensor(data))
+
+
 def status_of(source: Any, **limits: int) -> str:
     with pytest.raises(ImageError) as refused:
         decode(source, **limits)
@@ -439,13 +471,17 @@ def test_an_image_of_the_inputs_size_passes_unchanged(how: Preprocessing) -> Non
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("how", [Fit(), Crop(), Stretch(), INK], ids=lambda how: how.kind)
+@pytest.mark.parametrize(
+    "how", [Fit(), Fit(oversampling=1.0), Crop(), Stretch(oversampling=2.0), INK], ids=str
+)
 def test_files_of_a_batch_become_what_each_becomes_alone(how: Preprocessing, channels: int) -> None:
     files = [encoded(in_mode(mode), format) for format, mode in LOSSLESS]
     files += [(GOLDEN / each["image"]).read_bytes() for each in DIGITS]
     exif = Image.Exif()
     exif[0x0112] = 6
-    files.append(encoded(Image.fromarray(ramp(300, 50)), "JPEG", exif=exif))
+    files += [
+        encoded(Image.fromarray(ramp(*size)), "JPEG", exif=exif) for size in ((300, 50), (90, 200))
+    ]
     reader = reader_of(InputSpec(height=20, width=20, channels=channels), how)
     decode_next = reader.batch_decoder()
     together = reader.batch([reader.prepare(decode_next(data, 10**7)) for data in files])

@@ -2,7 +2,7 @@
  * Runs the page's modules outside a browser, for test_page_scripts.py.
  *
  * node page_scripts.mjs PAGE JOB.json OUT.bin: JOB is {decode: [files]} or {input, preprocessing,
- * data: file, images: [{offset, width, height, channels}]}. The pixels or tensors are written to
+ * data: file, images: [{offset, width, height, channels, jpeg}]}. The pixels or tensors are written to
  * OUT, one behind the other, their shapes (or errors) to standard output.
  */
 
@@ -26,9 +26,9 @@ async function decoded(file) {
 
 function prepared({ input, preprocessing, data, images }) {
   const bytes = new Uint8Array(readFileSync(data));
-  return images.map(({ offset, width, height, channels }) => {
+  return images.map(({ offset, width, height, channels, jpeg }) => {
     const pixels = bytes.subarray(offset, offset + width * height * channels);
-    const image = { data: pixels, width, height, channels };
+    const image = { data: pixels, width, height, channels, jpeg };
     const shape = [input.height, input.width, input.channels];
     return { data: prepare(image, input, preprocessing), shape };
   });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import struct
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import Classifier
-from edge_runtime.bundle.preprocessing import Crop, Fit, Preprocessing, Stretch
+from edge_runtime.bundle.preprocessing import Crop, Fit, Preprocessing, Stretch, Whole
 from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.inputs.image import decode
 from edge_runtime.preprocessing.readers import reader_of
@@ -59,7 +60,12 @@ def run_script(tmp_path: Path, job: dict[str, Any]) -> list[Bytes | str]:
 
 
 def prepared_by_script(
-    tmp_path: Path, images: Sequence[Bytes], spec: InputSpec, how: Preprocessing
+    tmp_path: Path,
+    images: Sequence[Bytes],
+    spec: InputSpec,
+    how: Preprocessing,
+    *,
+    jpeg: bool = False,
 ) -> Bytes:
     """(N, height, width, channels) tensors."""
     offsets = np.cumsum([0, *(image.size for image in images)]).tolist()
@@ -70,6 +76,7 @@ def prepared_by_script(
             "height": image.shape[0],
             "width": image.shape[1],
             "channels": 1 if image.ndim == 2 else 3,
+            "jpeg": jpeg,
         }
         for offset, image in zip(offsets, images, strict=False)
     ]
@@ -135,6 +142,27 @@ def test_images_for_other_kinds_of_preprocessing_are_placed_within_one_level(
     tensors = prepared_by_script(tmp_path, images, spec, how)
     assert difference(tensors, expected) <= 1  # Pillows differ so: 13 may go down before across
     assert np.mean(tensors == expected) > 0.95
+
+
+@pytest.mark.parametrize("kind", [Fit, Crop, Stretch])
+@pytest.mark.parametrize("oversampling", [None, 1.0, 1.5])
+def test_jpegs_are_reduced_as_python_decodes_them(
+    tmp_path: Path, kind: type[Whole], oversampling: float | None
+) -> None:
+    how = kind(oversampling=oversampling)
+    spec = InputSpec(24, 40, 3)
+    reader = reader_of(spec, how)
+    rng = np.random.default_rng(0)
+    sizes = [(24, 40), (48, 80), (80, 48), (95, 160), (96, 161), (200, 320), (403, 600), (60, 400)]
+    images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    expected = []
+    for image in images:
+        stream = io.BytesIO()
+        Image.fromarray(image).save(stream, "JPEG")
+        factor = round(image.shape[1] / reader.decode(stream.getvalue()).shape[1])
+        expected.append(reader.tensor(np.asarray(Image.fromarray(image).reduce(factor))))
+    tensors = prepared_by_script(tmp_path, images, spec, how, jpeg=True)
+    assert difference(tensors, np.stack(expected)) <= 1
 
 
 def interlaced(pixels: Bytes) -> bytes:

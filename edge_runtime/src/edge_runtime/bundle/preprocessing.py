@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from ..errors import BundleError
@@ -36,10 +36,11 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object that stands in a manifest."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {"kind": self.kind} | {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
+            if value is not None
         }
 
     @classmethod
@@ -83,7 +84,26 @@ class Ink(Preprocessing):
 
 
 @dataclass(frozen=True, slots=True)
-class Fit(Preprocessing):
+class Whole(Preprocessing):
+    """The image itself at the tensor's size, not what is found in it; each way is a subclass."""
+
+    oversampling: float | None = field(default=None, kw_only=True)
+    """A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that is at least so many times
+    as large as the image becomes in the tensor, 1 to 8. None, as in bundles of version 0.1: the
+    smallest at which both sides have 200 pixels."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> Self:
+        """Check the parameters. Raises BundleError."""
+        return cls(oversampling=_oversampling(data, where))
+
+
+def _oversampling(data: Mapping[str, Any], where: str) -> float | None:
+    return number(data, "oversampling", 1.0, 8.0, where) if "oversampling" in data else None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit(Whole):
     """The whole image with its proportions kept, the rest of the tensor filled."""
 
     kind = "fit"
@@ -94,18 +114,19 @@ class Fit(Preprocessing):
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> Self:
         """Check the parameters. Raises BundleError."""
-        return cls(fill=integer(data, "fill", 0, 255, where))
+        fill = integer(data, "fill", 0, 255, where)
+        return cls(fill, oversampling=_oversampling(data, where))
 
 
 @dataclass(frozen=True, slots=True)
-class Crop(Preprocessing):
+class Crop(Whole):
     """The largest part in the middle of the image that has the tensor's proportions."""
 
     kind = "crop"
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch(Preprocessing):
+class Stretch(Whole):
     """The whole image, its proportions not kept."""
 
     kind = "stretch"
@@ -228,5 +249,5 @@ def preprocessing_from_json(data: Mapping[str, Any], where: str) -> Preprocessin
     if name not in _KINDS:
         raise BundleError(f"{where}: kind is {name!r}, this edge-runtime knows {', '.join(_KINDS)}")
     kind = _KINDS[name]
-    only(data, {"kind", *(field.name for field in fields(kind))}, f"{where}: {name!r}")
+    only(data, {"kind", *(each.name for each in fields(kind))}, f"{where}: {name!r}")
     return kind.from_json(data, where)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from io import BytesIO
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 """The formats that are decoded, by Pillow's names; beside them only those of `heif`."""
 
 DRAFT_SIDE = 200
-"""px, a JPEG is decoded at a fraction of its size, both sides at least this."""
+"""px, a JPEG is decoded at a fraction of its size, both sides at least this, unless its reader says
+by how much it may be smaller."""
 
 _BAND_PIXELS = 1 << 20  # at a time, where a step takes many bytes a pixel
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
@@ -41,10 +42,17 @@ DAMAGED = (
 """What Pillow's decoders raise on damaged data, and struct.error."""
 
 T = TypeVar("T")
+Room: TypeAlias = Callable[[int, int], float]
+"""How many times smaller a JPEG may be decoded, from its width and height, in either order."""
+
+
+def draft_room(width: int, height: int) -> float:
+    """The Room of DRAFT_SIDE."""
+    return min(width, height) / DRAFT_SIDE
 
 
 def decode(
-    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS
+    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, room: Room = draft_room
 ) -> NDArray[np.uint8]:
     """Decode an image file, given by path or as its bytes.
 
@@ -52,19 +60,14 @@ def decode(
     (EXIF orientation applied), first frame only, transparency laid over a contrasting background.
     Raises ImageError with its status.
     """
-    return _decode(source, max_pixels, _decode_bytes, image_pixels)
+    return _decode(source, max_pixels, room, plain_png, image_pixels)
 
 
 def decode_whole(
-    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS
+    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, room: Room = draft_room
 ) -> NDArray[np.uint8] | Image.Image:
     """As `decode`, but what Pillow holds as grey or RGB stays there, for `Image.resize`."""
-
-    def decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8] | Image.Image:
-        pixels = plain_png(data, max_pixels)
-        return _decode_stream(BytesIO(data), max_pixels, _plain) if pixels is None else pixels
-
-    return _decode(source, max_pixels, decode_bytes, _plain)
+    return _decode(source, max_pixels, room, plain_png, _plain)
 
 
 def small_png_decoder(
@@ -75,44 +78,54 @@ def small_png_decoder(
     max_side: px, of what counts as small.
     """
     sheet: PngSheet | None = None
+    finish: Callable[[Image.Image], NDArray[np.uint8] | OnSheet] = image_pixels
 
-    def decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8] | OnSheet:
+    def quick(data: bytes, max_pixels: int) -> NDArray[np.uint8] | OnSheet | None:
         nonlocal sheet
         if sheet is None:
             sheet = PngSheet(max_side, max_pixels)
         found = sheet.add(data)
-        return _decode_bytes(data, max_pixels) if found is None else found
+        return plain_png(data, max_pixels) if found is None else found
 
-    return lambda source, max_pixels: _decode(source, max_pixels, decode_bytes, image_pixels)
+    def decode_next(
+        source: str | os.PathLike[str] | bytes, max_pixels: int
+    ) -> NDArray[np.uint8] | OnSheet:
+        return _decode(source, max_pixels, draft_room, quick, finish)
+
+    return decode_next
 
 
 def _decode(
     source: str | os.PathLike[str] | bytes,
     max_pixels: int,
-    decode_bytes: Callable[[bytes, int], T],
+    room: Room,
+    quick: Callable[[bytes, int], T | None],
     finish: Callable[[Image.Image], T],
 ) -> T:
+    """quick: decodes some files without opening them with Pillow, returns None for the others.
+    finish: from what Pillow has loaded.
+    """
+
+    def decode_bytes(data: bytes) -> T:
+        found = quick(data, max_pixels)
+        return _decode_stream(BytesIO(data), max_pixels, room, finish) if found is None else found
+
     if isinstance(source, bytes):
         if not source:
             raise ImageError("empty", "no bytes")
-        return decode_bytes(source, max_pixels)
+        return decode_bytes(source)
 
     def read(descriptor: int) -> T:
         start = os.read(descriptor, _TINY)
         if len(start) == _TINY:
             start += os.read(descriptor, _SMALL - _TINY)
         if len(start) < _SMALL:
-            return decode_bytes(start, max_pixels)
+            return decode_bytes(start)
         os.lseek(descriptor, 0, os.SEEK_SET)
         with open(descriptor, "rb", closefd=False) as stream:
-            return _decode_stream(stream, max_pixels, finish)
+            return _decode_stream(stream, max_pixels, room, finish)
 
     return from_file(source, read)
-
-
-def _decode_bytes(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
-    pixels = plain_png(data, max_pixels)
-    return _decode_stream(BytesIO(data), max_pixels, image_pixels) if pixels is None else pixels
 
 
 @cache
@@ -123,7 +136,9 @@ def _load_decoders() -> None:
         from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
 
-def _decode_stream(stream: BinaryIO, max_pixels: int, finish: Callable[[Image.Image], T]) -> T:
+def _decode_stream(
+    stream: BinaryIO, max_pixels: int, room: Room, finish: Callable[[Image.Image], T]
+) -> T:
     _load_decoders()
     try:
         image = _open(stream, max_pixels)
@@ -136,12 +151,22 @@ def _decode_stream(stream: BinaryIO, max_pixels: int, finish: Callable[[Image.Im
         try:
             _refuse_hidden_work(image, stream, max_pixels)
             if image.format == "JPEG":
-                image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+                _draft(image, room)
             image.load()
         except (*DAMAGED, struct.error) as error:
             raise _damage(error) from None
         _refuse_large(image, max_pixels)  # what a HEIC file says may be wrong
         return finish(image)
+
+
+def _draft(image: Image.Image, room: Room) -> None:
+    """Have a JPEG decoded at the smallest fraction that there is room for."""
+    width, height = image.size
+    most = min(room(width, height), width, height)
+    for factor in (8, 4, 2):
+        if most >= factor:
+            image.draft(None, (width // factor, height // factor))
+            return
 
 
 def _open(stream: BinaryIO, max_pixels: int) -> Image.Image:

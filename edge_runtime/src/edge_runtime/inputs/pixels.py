@@ -11,17 +11,20 @@ from PIL import Image
 
 from ..errors import ImageError, one_line
 from .files import MAX_PIXELS, decode_source
-from .image import DAMAGED, decode, image_pixels
+from .image import DAMAGED, Room, decode, draft_room, image_pixels
 
 _ACCEPTED = "a path, bytes, an open file, a Pillow image or an array of pixels"
 _SHAPES = "(H, W), (H, W, 3), or (H, W, 4) with transparency"
 
 
-def read_pixels(source: object, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_pixels(
+    source: object, max_pixels: int = MAX_PIXELS, room: Room = draft_room
+) -> NDArray[np.uint8]:
     """The pixels of an image: uint8, (H, W) for grey or (H, W, 3) for colour.
 
     source: a path, an encoded file's bytes, a binary file open for reading, a Pillow image, or an
         array as `array_pixels` takes it without a scale.
+    room: by how much a JPEG may be decoded smaller, where Pillow has not decoded it.
 
     Raises TypeError and ValueError for anything else, and ImageError; for a path its message
     names it.
@@ -34,7 +37,7 @@ def read_pixels(source: object, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint
         except (*DAMAGED, struct.error) as error:
             raise ImageError("corrupt", one_line(error)) from None
         return image_pixels(source)
-    return decode_source(source, lambda file: decode(file, max_pixels), "an image", _ACCEPTED)
+    return decode_source(source, lambda file: decode(file, max_pixels, room), "an image", _ACCEPTED)
 
 
 def array_pixels(array: NDArray[Any], scale: float | None = None) -> NDArray[np.uint8]:

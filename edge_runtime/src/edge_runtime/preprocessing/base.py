@@ -50,9 +50,8 @@ class Reader(ABC):
         self.spec = spec
         self.preprocessing = preprocessing
 
-    @staticmethod
     @abstractmethod
-    def decode(source: str | os.PathLike[str] | bytes, limit: int = ..., /) -> Any:
+    def decode(self, source: str | os.PathLike[str] | bytes, limit: int = ..., /) -> Any:
         """Decode a file, given by path or as its bytes: to pixels, a Sound, or values.
 
         limit: the most pixels, samples or values.
@@ -62,9 +61,8 @@ class Reader(ABC):
         """A function like `decode` for the files of one batch, which it may decode together."""
         return self.decode
 
-    @staticmethod
     @abstractmethod
-    def read(source: Source, /) -> Any:
+    def read(self, source: Source, /) -> Any:
         """The same for whatever a caller holds: a path, a file's bytes, or decoded data."""
 
     @abstractmethod

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..bundle.preprocessing import Crop, Fit, Ink, Preprocessing
+from ..bundle.preprocessing import Crop, Fit, Ink, Preprocessing, Whole
 from ..bundle.spec import InputSpec
 from ..errors import ImageError
-from ..inputs import image, pixels
+from ..inputs import image
+from ..inputs.files import MAX_PIXELS
+from ..inputs.pixels import read_pixels
 from ..inputs.png import OnSheet
 from .base import Reader, Source
 from .ink.clean import SMALL_SIDE
@@ -49,16 +52,27 @@ class Placed(NamedTuple):
 class ImageReader(Reader):
     """Reads images: files, Pillow images, or arrays of pixels."""
 
-    decode = staticmethod(image.decode)
-    read = staticmethod(pixels.read_pixels)
-
     def __init__(self, spec: InputSpec, preprocessing: Preprocessing) -> None:
         super().__init__(spec, preprocessing)
         self._ink = preprocessing if isinstance(preprocessing, Ink) else None
+        self._room = _room(spec, preprocessing)
+
+    def decode(self, source: str | os.PathLike[str] | bytes, limit: int = MAX_PIXELS, /) -> Pixels:
+        """Decode a file, given by path or as its bytes, to (H, W) or (H, W, 3) uint8 pixels.
+
+        limit: the most pixels.
+        """
+        return image.decode(source, limit, self._room)
+
+    def read(self, source: Source, /) -> Pixels:
+        """The pixels of a path, a file's bytes, a Pillow image or an array."""
+        return read_pixels(source, room=self._room)
 
     def batch_decoder(self) -> Callable[[str | os.PathLike[str] | bytes, int], Decoded]:
         """A function like `decode` for the files of one batch, which it may decode together."""
-        return image.decode_whole if self._ink is None else image.small_png_decoder(SMALL_SIDE)
+        if self._ink is not None:
+            return image.small_png_decoder(SMALL_SIDE)
+        return partial(image.decode_whole, room=self._room)
 
     def prepare(self, decoded: Decoded, /) -> Pixels | Small | OnSheet | None:
         """Prepare (H, W) or (H, W, 3) uint8 pixels, or what `batch_decoder` returns, for `batch`.
@@ -109,13 +123,16 @@ class ImageReader(Reader):
             and source.shape == self.spec.shape
         ):
             return Placed(_checked(source), source, (0, 0, self.spec.width, self.spec.height))
-        pixels = _checked(self.read(source))
+        read = getattr(source, "read", None)
+        if read and isinstance(data := read(), bytes):  # an open file can be read once
+            source = data or source
+        pixels = _checked(read_pixels(source))  # to be shown, so more than the tensor may need
         high, wide = pixels.shape[:2]
         how = self._ink
         if how is None:
             size = (self.spec.width, self.spec.height)
             box = _shown(wide, high, size, self.preprocessing)
-            return Placed(pixels, self._stacked([self._resized(Image.fromarray(pixels))])[0], box)
+            return Placed(pixels, self.tensor(source), box)
         found = locate_ink(pixels)
         if found is None:
             return Placed(pixels, self._stacked([None])[0], (0, 0, wide, high))
@@ -152,6 +169,16 @@ class ImageReader(Reader):
             whole = whole.convert(mode)
         placed = _place(whole, (spec.width, spec.height), self.preprocessing)
         return np.asarray(placed).reshape(spec.shape)
+
+
+def _room(spec: InputSpec, how: Preprocessing) -> image.Room:
+    """How many times smaller a JPEG may be decoded for this input."""
+    if not isinstance(how, Whole) or how.oversampling is None:
+        return image.draft_room
+    least, most = sorted((spec.width * how.oversampling, spec.height * how.oversampling))
+    if isinstance(how, Fit):  # EXIF may turn the image: one that lies as the input does is larger
+        return lambda wide, high: max(min(wide, high) / least, max(wide, high) / most)
+    return lambda wide, high: min(wide, high) / most
 
 
 def _checked(pixels: Pixels) -> Pixels:

@@ -27,8 +27,7 @@ class SeriesReader(Reader):
         self._normalise = preprocessing.normalise == "each"
         self._low, self._high = np.array(preprocessing.low), np.array(preprocessing.high)
 
-    @staticmethod
-    def read(source: Source, /) -> NDArray[Any]:
+    def read(self, source: Source, /) -> NDArray[Any]:
         """The values of a path, an NPY file's bytes, or an array, which is returned as it is."""
         if isinstance(source, np.ndarray):
             return source

@@ -28,8 +28,7 @@ class SoundReader(Reader):
         super().__init__(spec, preprocessing)
         self._how = preprocessing
 
-    @staticmethod
-    def read(source: Source, /) -> Sound | NDArray[Any]:
+    def read(self, source: Source, /) -> Sound | NDArray[Any]:
         """The sound of a path or a WAV file's bytes; a Sound or an array as it is."""
         if isinstance(source, np.ndarray | Sound):
             return source

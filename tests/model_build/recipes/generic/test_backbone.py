@@ -9,6 +9,7 @@ from PIL import Image
 from edge_runtime import Classifier
 from edge_runtime.bundle.spec import InputSpec
 from edge_runtime.deployment.golden import check_golden
+from edge_runtime.preprocessing.readers import reader_of
 from model_build.backbones.registry import find_backbone
 from model_build.errors import BuildError
 from model_build.recipes.generic import choice
@@ -89,6 +90,22 @@ def test_a_backbones_input_has_the_proportions_of_most_photos(tmp_path, workspac
     assert max(recipe.input_spec(dataset, "grid").shape) == 96
     for spec in (dataset.spec, dataset.backbone_spec):
         assert dataset.tensors(dataset.train, spec).shape == (3, *spec.shape)
+
+
+def test_training_decodes_photos_for_each_input_as_the_device_does(tmp_path, workspace):
+    draw(tmp_path / "it", 3, (500, 480))
+    for path in (tmp_path / "it").rglob("*.png"):
+        Image.open(path).save(path.with_suffix(".jpg"))
+        path.unlink()
+    _, dataset = loaded(tmp_path / "it", workspace)
+    decoded = set()
+    for spec in (dataset.spec, dataset.backbone_spec):
+        reader = reader_of(spec, dataset.preprocessing)
+        paths = [dataset.images.source(place) for place in dataset.train]
+        expected = np.stack([reader.tensor(path) for path in paths])
+        np.testing.assert_array_equal(dataset.tensors(dataset.train, spec), expected)
+        decoded.add(reader.decode(paths[0]).shape)
+    assert decoded == {(120, 125, 3), (240, 250, 3)}
 
 
 def test_small_images_and_grey_by_wish_are_left_to_the_small_network(tmp_path, workspace):

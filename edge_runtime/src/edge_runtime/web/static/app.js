@@ -5,6 +5,7 @@ import { checkGolden } from "./golden.js";
 import { addCard, failCard, fillCard, markCard, readingsCsv, removeCard } from "./images.js";
 import { Model } from "./model.js";
 import { Pad } from "./pad.js";
+import { drafted } from "./pixels.js";
 import { prepare } from "./preprocess.js";
 import { readingOf } from "./reading.js";
 import { at, paint, prepareView, sentence, show } from "./view.js";
@@ -92,7 +93,7 @@ async function readFile(file) {
     const pixels = await decode(file);
     const shown = await read(pixels, file.name);
     if (!card.isConnected) return; // removed while it was read
-    const picture = preview(pixels);
+    const picture = preview(drafted(pixels));
     fillCard(card, picture, shown, () => display(card, picture, shown));
     display(card, picture, shown);
   } catch (error) {

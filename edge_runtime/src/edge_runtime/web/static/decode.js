@@ -1,6 +1,6 @@
 /** From a file to pixels: PNG and TIFF here, JPEG, WebP, GIF and BMP by the browser. */
 
-import { ImageError, checkSize, drafted, opaque, upright } from "./pixels.js";
+import { ImageError, checkSize, opaque, upright } from "./pixels.js";
 import { decodePng } from "./png.js";
 import { decodeTiff } from "./tiff.js";
 
@@ -44,10 +44,10 @@ export async function decode(file) {
   const rgba = await decodeByBrowser(file);
   const { width, height } = rgba;
   const data = opaque(rgba.data);
-  const pixels = isGrey(bytes, format)
-    ? { data: data.filter((_, i) => i % 3 === 0), width, height, channels: 1 }
-    : { data, width, height, channels: 3 };
-  return format === "jpeg" ? drafted(pixels) : pixels;
+  const size = { width, height, jpeg: format === "jpeg" };
+  return isGrey(bytes, format)
+    ? { data: data.filter((_, i) => i % 3 === 0), channels: 1, ...size }
+    : { data, channels: 3, ...size };
 }
 
 /**

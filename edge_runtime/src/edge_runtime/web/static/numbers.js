@@ -1,8 +1,8 @@
 /**
  * What NumPy does to arrays, where JavaScript does otherwise.
  *
- * @typedef {{data: Uint8Array, width: number, height: number, channels: 1 | 3}} Pixels
- * Rows from the top, 0 to 255; grey, or red, green, blue.
+ * @typedef {{data: Uint8Array, width: number, height: number, channels: 1 | 3, jpeg?: boolean}} Pixels
+ * Rows from the top, 0 to 255; grey, or red, green, blue. `jpeg`: of a JPEG, at its full size.
  */
 
 const { fround } = Math;

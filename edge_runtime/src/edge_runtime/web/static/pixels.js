@@ -7,7 +7,8 @@ import { reduce } from "./resize.js";
 /** Width times height above which an image is refused. */
 export const MAX_PIXELS = 64_000_000;
 
-const DRAFT_SIDE = 200; // px, a JPEG is read at a fraction of its size, both sides at least this
+// px, a JPEG is read at a fraction of its size, both sides at least this, where no manifest says more
+const DRAFT_SIDE = 200;
 
 /** An image that cannot be read, in plain words; `status` is that of `edge-runtime predict`. */
 export class ImageError extends Error {
@@ -79,15 +80,28 @@ export function upright(pixels, orientation) {
 }
 
 /**
- * A JPEG at the fraction of its size at which Python decodes it.
+ * A JPEG at the fraction of its size at which Python decodes it; other pixels as they are.
  *
  * @param {Pixels} pixels
+ * @param {{width: number, height: number}} [input] of the manifest
+ * @param {{kind: string, oversampling?: number}} [preprocessing] of the manifest
  * @returns {Pixels}
  */
-export function drafted(pixels) {
-  const room = Math.min(pixels.width, pixels.height) / DRAFT_SIDE;
+export function drafted(pixels, input, preprocessing) {
+  if (!pixels.jpeg) return pixels;
+  const { width, height } = pixels;
+  const room = Math.min(roomFor(width, height, input, preprocessing), width, height);
   const factor = [8, 4, 2].find((fraction) => room >= fraction);
   return factor ? reduce(pixels, factor) : pixels;
+}
+
+/** How many times smaller a JPEG may be decoded. */
+function roomFor(width, height, input, { kind, oversampling } = {}) {
+  const [short, long] = [Math.min(width, height), Math.max(width, height)];
+  if (!oversampling) return short / DRAFT_SIDE;
+  const least = Math.min(input.width, input.height) * oversampling;
+  const most = Math.max(input.width, input.height) * oversampling;
+  return kind === "fit" ? Math.max(short / least, long / most) : short / most;
 }
 
 /**

@@ -3,6 +3,7 @@
 import { fitInk } from "./crop.js";
 import { locateInk } from "./find.js";
 import { clip, rint } from "./numbers.js";
+import { drafted } from "./pixels.js";
 import { reduce, resample } from "./resize.js";
 
 /**
@@ -23,6 +24,7 @@ export const KINDS = ["ink", "fit", "crop", "stretch"];
  * @returns {Uint8Array} (height, width, channels); with `ink`, all zeros for a blank image
  */
 export function prepare(pixels, spec, preprocessing) {
+  pixels = drafted(pixels, spec, preprocessing);
   if (preprocessing.kind === "ink") {
     const found = locateInk(pixels);
     const size = spec.width * spec.height;
