@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.bundle.preprocessing import Fit
-from edge_runtime.inputs.image import DRAFT_SIDE
+from edge_runtime.inputs.jpeg import DRAFT_SIDE
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

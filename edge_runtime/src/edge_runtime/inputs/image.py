@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from io import BytesIO
-from typing import Any, BinaryIO, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,11 @@ from ..system.signals import interrupts_held
 from .files import AT_MOST, MAX_PIXELS, from_file
 from .formats import is_heif, refuse_other_kinds
 from .heif import open_heif
+from .jpeg import Room, draft_room, fraction, plain_jpeg
 from .png import OnSheet, PngSheet, plain_png
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 """The formats that are decoded, by Pillow's names; beside them only those of `heif`."""
-
-DRAFT_SIDE = 200
-"""px, a JPEG is decoded at a fraction of its size, both sides at least this, unless its reader says
-by how much it may be smaller."""
 
 _BAND_PIXELS = 1 << 20  # at a time, where a step takes many bytes a pixel
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
@@ -42,13 +39,6 @@ DAMAGED = (
 """What Pillow's decoders raise on damaged data, and struct.error."""
 
 T = TypeVar("T")
-Room: TypeAlias = Callable[[int, int], float]
-"""How many times smaller a JPEG may be decoded, from its width and height, in either order."""
-
-
-def draft_room(width: int, height: int) -> float:
-    """The Room of DRAFT_SIDE."""
-    return min(width, height) / DRAFT_SIDE
 
 
 def decode(
@@ -108,7 +98,14 @@ def _decode(
 
     def decode_bytes(data: bytes) -> T:
         found = quick(data, max_pixels)
-        return _decode_stream(BytesIO(data), max_pixels, room, finish) if found is None else found
+        if found is not None:
+            return found
+        whole = plain_jpeg(data, max_pixels, room)
+        return (
+            _decode_stream(BytesIO(data), max_pixels, room, finish)
+            if whole is None
+            else finish(whole)
+        )
 
     if isinstance(source, bytes):
         if not source:
@@ -151,22 +148,14 @@ def _decode_stream(
         try:
             _refuse_hidden_work(image, stream, max_pixels)
             if image.format == "JPEG":
-                _draft(image, room)
+                factor = fraction(*image.size, room)
+                if factor > 1:
+                    image.draft(None, (image.width // factor, image.height // factor))
             image.load()
         except (*DAMAGED, struct.error) as error:
             raise _damage(error) from None
         _refuse_large(image, max_pixels)  # what a HEIC file says may be wrong
         return finish(image)
-
-
-def _draft(image: Image.Image, room: Room) -> None:
-    """Have a JPEG decoded at the smallest fraction that there is room for."""
-    width, height = image.size
-    most = min(room(width, height), width, height)
-    for factor in (8, 4, 2):
-        if most >= factor:
-            image.draft(None, (width // factor, height // factor))
-            return
 
 
 def _open(stream: BinaryIO, max_pixels: int) -> Image.Image:

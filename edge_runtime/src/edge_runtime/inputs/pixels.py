@@ -11,7 +11,8 @@ from PIL import Image
 
 from ..errors import ImageError, one_line
 from .files import MAX_PIXELS, decode_source
-from .image import DAMAGED, Room, decode, draft_room, image_pixels
+from .image import DAMAGED, decode, image_pixels
+from .jpeg import Room, draft_room
 
 _ACCEPTED = "a path, bytes, an open file, a Pillow image or an array of pixels"
 _SHAPES = "(H, W), (H, W, 3), or (H, W, 4) with transparency"

@@ -19,6 +19,7 @@ from ..bundle.spec import InputSpec
 from ..errors import ImageError
 from ..inputs import image
 from ..inputs.files import MAX_PIXELS
+from ..inputs.jpeg import Room, draft_room
 from ..inputs.pixels import read_pixels
 from ..inputs.png import OnSheet
 from .base import Reader, Source
@@ -171,10 +172,10 @@ class ImageReader(Reader):
         return np.asarray(placed).reshape(spec.shape)
 
 
-def _room(spec: InputSpec, how: Preprocessing) -> image.Room:
+def _room(spec: InputSpec, how: Preprocessing) -> Room:
     """How many times smaller a JPEG may be decoded for this input."""
     if not isinstance(how, Whole) or how.oversampling is None:
-        return image.draft_room
+        return draft_room
     least, most = sorted((spec.width * how.oversampling, spec.height * how.oversampling))
     if isinstance(how, Fit):  # EXIF may turn the image: one that lies as the input does is larger
         return lambda wide, high: max(min(wide, high) / least, max(wide, high) / most)
