@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime import BundleError, Classifier, ImageError, Prediction
+from edge_runtime.inference import session
 
 from ...support.helpers import (
     DIGITS,
@@ -389,3 +390,21 @@ def test_a_batch_is_not_one_array(classifier: Classifier, shape: tuple[int, ...]
     with pytest.raises(TypeError, match="takes a list of inputs, not ndarray"):
         classifier.predict_batch(np.zeros(shape, np.uint8))
     assert len(classifier.predict_batch(np.zeros((2, 40, 30), np.uint8))) == 2
+
+
+def test_many_large_inputs_are_run_a_few_at_a_time_and_answered_the_same(
+    monkeypatch: pytest.MonkeyPatch, classifier: Classifier
+) -> None:
+    tensors = np.array([vector["tensor"] for vector in VECTORS], np.uint8).reshape(-1, 16, 16, 1)
+    monkeypatch.setattr(session, "_BYTES_AT_ONCE", 5 * 256)
+    few = Classifier()
+    calls = []
+    run = session.run_session
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(len(arguments[2]["pixels"]))
+        return run(*arguments)
+
+    monkeypatch.setattr(session, "run_session", counted)
+    assert np.array_equal(few.probabilities(tensors), classifier.probabilities(tensors))
+    assert calls == [5, 5, 3, 13]

@@ -20,7 +20,7 @@ from ..preprocessing.base import is_one_source
 from ..system.arguments import positive, seconds, share, whole_number
 from .precision import PRECISIONS, Precision, choose_precision
 from .results import Prediction, Result, Score
-from .session import check_signature, open_session, run_session
+from .session import check_signature, inputs_at_once, open_session, run_batch
 
 if TYPE_CHECKING:
     from ..preprocessing.base import Reader, Source
@@ -107,6 +107,7 @@ class Classifier:
         self._process = os.getpid()
         self._ask(top_k, min_score)
         self._feed, self._shape = self.spec.input.name, self.spec.input.shape
+        self._at_once = inputs_at_once(self._shape, providers)
         self._outputs = [self.spec.output]
 
     def _ask(self, top_k: int, min_score: MinScore) -> None:
@@ -345,10 +346,8 @@ class Classifier:
                 f"tensors are {tensors.dtype} of shape {tensors.shape}, expected uint8 of"
                 f" {('N', *self._shape)}; tensor makes one of an input"
             )
-        feed = {self._feed: tensors}
-        answer: NDArray[np.float32] = run_session(
-            self._session, self._outputs, feed, self.path, self._process
-        )[0]
+        feed = (self._feed, tensors, self._at_once)
+        answer = run_batch(self._session, self._outputs, *feed, self.path, self._process)
         expected = (len(tensors), len(self.spec.labels))
         if answer.shape != expected:
             raise BundleError(f"{self.path}: answered with {answer.shape}, expected {expected}")

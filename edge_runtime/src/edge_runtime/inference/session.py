@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..bundle.onnx_weights import external_data, not_onnx
 from ..bundle.spec import ModelSpec
 from ..errors import BundleError, EdgeRuntimeError, one_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BYTES_AT_ONCE = 600 << 10
+"""Of input tensors: of more, the activations of a call no longer fit the cache of a CPU.
+EfficientNet-Lite0 at 224x224 takes 11.7 ms an image 4 at once, 16.3 of 16, 20.7 of 32."""
 
 
 def open_session(model: bytes, threads: int, path: Path, providers: Sequence[str] = ()) -> Any:
@@ -66,6 +76,37 @@ def run_session(
         return session.run(outputs, feed)
     except onnxruntime_errors() as error:
         raise BundleError(f"{path}: onnxruntime cannot run it ({one_line(error)})") from None
+
+
+def inputs_at_once(shape: tuple[int, int, int], providers: Sequence[str]) -> int:
+    """The most inputs of a (height, width, channels) shape for one call of a model; on other
+    providers than the CPU's there is no limit."""
+    return sys.maxsize if providers else max(1, _BYTES_AT_ONCE // math.prod(shape))
+
+
+def run_batch(
+    session: Any,
+    outputs: Sequence[str],
+    name: str,
+    tensors: NDArray[np.uint8],
+    most: int,
+    path: Path,
+    process: int,
+) -> NDArray[np.float32]:
+    """The first output for (N, height, width, channels) tensors as input `name`, `most` in a call.
+
+    Raises as `run_session`.
+    """
+
+    def run(part: NDArray[np.uint8]) -> NDArray[np.float32]:
+        answer: NDArray[np.float32] = run_session(session, outputs, {name: part}, path, process)[0]
+        return answer
+
+    if len(tensors) <= most:
+        return run(tensors)
+    import numpy as np  # not for those who only choose a precision
+
+    return np.concatenate([run(tensors[i : i + most]) for i in range(0, len(tensors), most)])
 
 
 def onnxruntime_errors() -> tuple[type[Exception], ...]:
