@@ -351,7 +351,7 @@ class Classifier:
         expected = (len(tensors), len(self.spec.labels))
         if answer.shape != expected:
             raise BundleError(f"{self.path}: answered with {answer.shape}, expected {expected}")
-        if not math.isfinite(answer.sum()):
+        if not math.isfinite(np.add.reduce(answer, axis=None)):
             raise BundleError(f"{self.path}: the model answered with values that are not finite")
         return answer
 
@@ -364,13 +364,14 @@ class Classifier:
         probabilities = self.probabilities(tensors)
         shows: list[Any] = [True] * len(tensors)
         if self.spec.preprocessing.knows_blank:
-            shows = tensors.reshape(len(tensors), -1).max(axis=1).tolist()
+            shows = np.maximum.reduce(tensors.reshape(len(tensors), -1), axis=1).tolist()
         if self.top_k == 1:
-            indices, scores = probabilities.argmax(axis=1), probabilities.max(axis=1)
-            best = zip(shows, indices.tolist(), scores.tolist(), strict=True)
+            indices = probabilities.argmax(axis=1).tolist()
             return [
-                self._prediction((index,), (score,)) if shown else _BLANK
-                for shown, index, score in best
+                self._prediction((index,), (probabilities.item(row, index),))
+                if shows[row]
+                else _BLANK
+                for row, index in enumerate(indices)
             ]
         ranked = (-probabilities).argsort(axis=1, kind="stable")[:, : self.top_k]
         return [

@@ -98,15 +98,17 @@ def run_batch(
     Raises as `run_session`.
     """
 
-    def run(part: NDArray[np.uint8]) -> NDArray[np.float32]:
-        answer: NDArray[np.float32] = run_session(session, outputs, {name: part}, path, process)[0]
-        return answer
-
+    answer: NDArray[np.float32]
     if len(tensors) <= most:
-        return run(tensors)
+        answer = run_session(session, outputs, {name: tensors}, path, process)[0]
+        return answer
     import numpy as np  # not for those who only choose a precision
 
-    return np.concatenate([run(tensors[i : i + most]) for i in range(0, len(tensors), most)])
+    parts = (tensors[i : i + most] for i in range(0, len(tensors), most))
+    answer = np.concatenate(
+        [run_session(session, outputs, {name: part}, path, process)[0] for part in parts]
+    )
+    return answer
 
 
 def onnxruntime_errors() -> tuple[type[Exception], ...]:

@@ -8,7 +8,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import InputError, one_line
-from ..system.regular_files import NotRegularError, TooLargeError, open_regular, read_bounded
+from ..system.regular_files import (
+    NotRegularError,
+    TooLargeError,
+    open_regular,
+    read_bounded,
+    read_small,
+)
 
 MAX_PIXELS = 64_000_000
 """Width times height above which an image is refused as `too_large`: 192 MB as RGB. For sounds
@@ -42,16 +48,32 @@ def from_file(path: str | os.PathLike[str], read: Callable[[int], T]) -> T:
             return read(descriptor)
         finally:
             os.close(descriptor)
-    except FileNotFoundError:
-        raise InputError("not_found", "no such file") from None
-    except PermissionError:
-        raise InputError("permission", "not allowed to read it") from None
-    except IsADirectoryError:
-        raise InputError("not_a_file", "a folder") from None
-    except NotRegularError:
-        raise InputError("not_a_file", "not a regular file") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise InputError("unreadable", one_line(error)) from None
+    except (OSError, ValueError) as error:
+        raise _reason(error) from None
+
+
+def small_file(path: str | os.PathLike[str], limit: int) -> bytes | None:
+    """The bytes of a regular file that has fewer than `limit`, None of a larger one.
+
+    Raises InputError with its status.
+    """
+    try:
+        return read_small(path, limit)
+    except (OSError, ValueError) as error:
+        raise _reason(error) from None
+
+
+def _reason(error: OSError | ValueError) -> InputError:
+    """Why a file cannot be read; a ValueError comes of a NUL in the name."""
+    if isinstance(error, FileNotFoundError):
+        return InputError("not_found", "no such file")
+    if isinstance(error, PermissionError):
+        return InputError("permission", "not allowed to read it")
+    if isinstance(error, IsADirectoryError):
+        return InputError("not_a_file", "a folder")
+    if isinstance(error, NotRegularError):
+        return InputError("not_a_file", "not a regular file")
+    return InputError("unreadable", one_line(error))
 
 
 def file_bytes(path: str | os.PathLike[str], limit: int) -> bytes:

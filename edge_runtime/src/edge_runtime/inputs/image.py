@@ -7,7 +7,7 @@ import os
 import struct
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from typing import Any, BinaryIO, TypeVar
 
@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import ImageError, one_line
 from ..system.signals import interrupts_held
-from .files import AT_MOST, MAX_PIXELS, from_file
+from .files import AT_MOST, MAX_PIXELS, from_file, small_file
 from .formats import is_heif, refuse_other_kinds
 from .heif import open_heif
 from .jpeg import Room, draft_room, fraction, plain_jpeg
@@ -30,8 +30,7 @@ _BAND_PIXELS = 1 << 20  # at a time, where a step takes many bytes a pixel
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
 _START_OF_SCAN = b"\xff\xda"  # in a JPEG's compressed data a ff is never followed by da
 _MAX_SCANS = 200  # of a progressive JPEG; encoders write about 10
-_TINY = 4096  # bytes, an allocation that costs less than one of the next size
-_SMALL = 65536  # bytes, a file up to this is read at once
+_SMALL = 65536  # bytes, a file of fewer is read at once
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
     *(AssertionError, AttributeError, ArithmeticError, RuntimeError, Image.DecompressionBombError),
@@ -96,33 +95,26 @@ def _decode(
     finish: from what Pillow has loaded.
     """
 
-    def decode_bytes(data: bytes) -> T:
-        found = quick(data, max_pixels)
-        if found is not None:
-            return found
-        whole = plain_jpeg(data, max_pixels, room)
-        return (
-            _decode_stream(BytesIO(data), max_pixels, room, finish)
-            if whole is None
-            else finish(whole)
-        )
+    data = source if isinstance(source, bytes) else small_file(source, _SMALL)
+    if data is None:
+        assert not isinstance(source, bytes)
+        return from_file(source, partial(_decode_file, max_pixels, room, finish))
+    if not data:
+        raise ImageError("empty", "no bytes" if data is source else "the file has no bytes")
+    found = quick(data, max_pixels)
+    if found is not None:
+        return found
+    whole = plain_jpeg(data, max_pixels, room)
+    return (
+        _decode_stream(BytesIO(data), max_pixels, room, finish) if whole is None else finish(whole)
+    )
 
-    if isinstance(source, bytes):
-        if not source:
-            raise ImageError("empty", "no bytes")
-        return decode_bytes(source)
 
-    def read(descriptor: int) -> T:
-        start = os.read(descriptor, _TINY)
-        if len(start) == _TINY:
-            start += os.read(descriptor, _SMALL - _TINY)
-        if len(start) < _SMALL:
-            return decode_bytes(start)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        with open(descriptor, "rb", closefd=False) as stream:
-            return _decode_stream(stream, max_pixels, room, finish)
-
-    return from_file(source, read)
+def _decode_file(
+    max_pixels: int, room: Room, finish: Callable[[Image.Image], T], descriptor: int
+) -> T:
+    with open(descriptor, "rb", closefd=False) as stream:
+        return _decode_stream(stream, max_pixels, room, finish)
 
 
 @cache

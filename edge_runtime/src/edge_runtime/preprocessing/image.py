@@ -39,6 +39,9 @@ class Small(NamedTuple):
     pixels: Pixels
 
 
+_FOUND_TOGETHER = (Small, OnSheet)
+
+
 class Placed(NamedTuple):
     """An image, its tensor, and the part of it that the tensor shows."""
 
@@ -96,10 +99,10 @@ class ImageReader(Reader):
 
         What an image becomes does not depend on those beside it.
         """
-        small = [each.pixels for each in prepared if isinstance(each, Small | OnSheet)]
+        small = [each.pixels for each in prepared if isinstance(each, _FOUND_TOGETHER)]
         inks = iter(find_inks(small))
         return self._stacked(
-            [next(inks) if isinstance(each, Small | OnSheet) else each for each in prepared]
+            [next(inks) if isinstance(each, _FOUND_TOGETHER) else each for each in prepared]
         )
 
     def tensor(self, source: Source) -> Pixels:

@@ -9,6 +9,8 @@ import stat
 # Without O_NONBLOCK, opening a named pipe would wait for a writer.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
+_TINY = 4096  # bytes, an allocation that costs less than one of the next size
+
 
 class NotRegularError(OSError):
     """A pipe, a device or a socket, where a regular file was expected."""
@@ -37,6 +39,23 @@ def open_regular(path: str | os.PathLike[str]) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def read_small(path: str | os.PathLike[str], limit: int) -> bytes | None:
+    """The bytes of a regular file that has fewer than `limit`; None of a larger one.
+
+    What replaces it while it is opened is not looked at again, but no more than `limit` bytes are
+    read of it. Raises as `open_regular`.
+    """
+    _check(os.stat(path).st_mode)
+    descriptor = os.open(path, _READ)
+    try:
+        data = os.read(descriptor, _TINY)
+        if len(data) == _TINY:
+            data += os.read(descriptor, limit - _TINY)
+    finally:
+        os.close(descriptor)
+    return data if len(data) < limit else None
 
 
 def _check(mode: int) -> None:

@@ -57,15 +57,19 @@ def fit_ink(
         for start in range(0, len(members), _BATCH):
             batch = members[start : start + _BATCH]
             stack = np.zeros((len(batch), pixels, pixels), np.float32)
-            for padded, i in zip(stack, batch, strict=True):
+            for place, i in enumerate(batch):
                 height, width = inks[i].shape
-                padded[:height, :width] = inks[i]
-            moments = (_powers(pixels).T @ (stack @ _powers(pixels))).tolist()
+                stack[place, :height, :width] = inks[i]
+            powers = _powers(pixels)
+            moments = (powers.T @ (stack @ powers)).tolist()
             boxes = [
                 _box(inks[i].shape, pixels, sums, spread, reach, margins[i] if margins else None)
                 for sums, i in zip(moments, batch, strict=True)
             ]
-            tensors[batch] = _resample(stack, boxes, side, max_stretch)
+            resampled = _resample(stack, boxes, side, max_stretch)
+            if len(batch) == len(inks):
+                return resampled
+            tensors[batch] = resampled
     return tensors
 
 
@@ -144,33 +148,29 @@ def _resample(
     that covers less than a pixel averages a whole one around it, which is linear interpolation.
     Cells beyond the box still show the ink that lies there.
     """
-    cells_of_boxes = []
+    centres, sizes, halves = [], [], []
     for down, tall, across, wide in boxes:
         of_height, of_width = _fills(tall, wide, max_stretch)
         high, broad = tall / side / of_height, wide / side / of_width
-        half_high, half_broad = max(high, 1.0) / 2, max(broad, 1.0) / 2
-        cells_of_boxes += [
-            down,
-            across,
-            high,
-            broad,
-            half_high,
-            half_broad,
-            -half_high,
-            -half_broad,
-        ]
-    numbers = np.array(cells_of_boxes, np.float32).reshape(-1, 4, 2, 1, 1).transpose(1, 0, 2, 3, 4)
+        centres += [down, across]
+        sizes += [high, broad]
+        halves += [max(high, 1.0) / 2, max(broad, 1.0) / 2]
+    flat = [*centres, *sizes, *halves, *[-half for half in halves]]
+    numbers = np.array(flat, np.float32).reshape(4, -1, 1, 1)  # an image's axes one after the other
     cells = _cells(side) * numbers[1]
     cells += numbers[0]
     covered = (cells + numbers[2:]) - _edges(stack.shape[1])
-    np.maximum(covered, _ZERO, out=covered)
-    np.minimum(covered, _ONE, out=covered)
+    covered.clip(_ZERO, _ONE, covered)
     weights = covered[0]
     weights -= covered[1]
     weights *= _HALF / numbers[2]
-    level = weights[:, 0] @ stack @ weights[:, 1].transpose(0, 2, 1)
-    strongest = np.maximum.reduce(level, axis=(1, 2), keepdims=True)
-    level *= _FULL / np.maximum(strongest, _FAINT)
+    if len(stack) == 1:  # the same in fewer steps
+        level = (weights[0] @ stack[0] @ weights[1].T)[None]
+        level *= _FULL / max(np.maximum.reduce(level, axis=None), _FAINT)
+    else:
+        level = weights[::2] @ stack @ weights[1::2].transpose(0, 2, 1)
+        strongest = np.maximum.reduce(level, axis=(1, 2), keepdims=True)
+        level *= _FULL / np.maximum(strongest, _FAINT)
     level += _HALF
     tensors: NDArray[np.uint8] = level.astype(np.uint8)
     return tensors
