@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..bundle.spec import ModelSpec
 from ..errors import InputError
 from ..inputs.files import FILE_SECONDS, MAX_PIXELS
+from ..system.heap import keep_freed_memory
 from ..system.workers import chunked, shared_out, work_in_order, worth_workers
 from .results import Prediction, Result, lost
 
@@ -113,10 +114,12 @@ def start_classifying(
 
 
 def own_classifier(load: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Load a classifier in a process that only classifies: Pillow's warnings are switched off.
+    """Load a classifier in a process that only classifies: it keeps the memory that it frees, and
+    Pillow's warnings are switched off.
 
     load: the class, called with the arguments that follow. Raises BundleError.
     """
+    keep_freed_memory()
     classifier = load(*arguments, **named)
     if classifier.spec.preprocessing.reads == "image":
         from ..inputs.image import ignore_decoder_warnings
