@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from .backbones.rounding import round_kernel
 from .data.dataset import Labelled
 from .models import LOGITS
 from .training.history import Trained
@@ -84,6 +85,8 @@ def calibrate(trained: Trained, examples: CalibrationSet) -> Calibration:
         weights = np.repeat([1.0, copies], [count, len(plain.labels)])
     temperature = fit_temperature(values, labels, examples.smoothing, weights)
     fold_temperature(model, temperature)
+    if trained.backbone is not None:
+        round_kernel(model.get_layer(LOGITS))
     probabilities = softmax(values[:count] / temperature)
     scores, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == scored.labels
     min_score = _keeping(examples.kept, scores[right])

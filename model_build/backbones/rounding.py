@@ -35,6 +35,12 @@ def round_weights(network: keras.Model) -> None:
             layer.set_weights([_rounded(values) for values in layer.get_weights()])
 
 
+def round_kernel(layer: layers.Dense) -> None:
+    """Round the kernel of a dense layer to float16."""
+    kernel, *bias = layer.get_weights()
+    layer.set_weights([_rounded(kernel), *bias])
+
+
 def _folds(layer: keras.Layer) -> bool:
     """True for a convolution that nothing but one other layer follows."""
     return (

@@ -15,6 +15,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from ...backbones.rounding import round_kernel
 from ...data.dataset import Dataset, Labelled
 from ...data.split import Indices
 from ...models import LOGITS, PROBABILITIES
@@ -64,6 +65,7 @@ def add_rejection_head(
     x = ops.max(x, axis=1, keepdims=True)
     scaled = layers.Multiply(name="scaled_logits")([logits.output, above(scale(x))])
     likeness.set_weights([means])
+    round_kernel(likeness)
     above.set_weights([np.array([[1 - LEAST]]), np.array([LEAST])])
 
     alike_and_logits = layers.Concatenate()([x, logits.output])

@@ -55,6 +55,13 @@ def test_a_pretrained_network_becomes_a_bundle_with_every_artifact(photos):
     assert not list(bundle.parent.glob(".*"))
 
 
+def test_the_float16_file_is_the_same_network(photos):
+    """All weights of one that is pretrained are numbers that float16 holds."""
+    _, bundle, _ = photos
+    (file,) = [file for file in Classifier(bundle).manifest.files if file.precision == "float16"]
+    assert file.measured["max_difference"] < 1e-4
+
+
 def test_the_device_gives_the_labels_of_keras_to_photos_of_any_size(photos, tmp_path):
     folder, bundle, _ = photos
     draw(tmp_path / "wide", 2, (90, 70))
