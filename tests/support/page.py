@@ -98,3 +98,16 @@ def photos(count: int, seed: int = 0) -> Iterator[NDArray[np.uint8]]:
         if number % 4 == 3:
             pixels = 255 - pixels
         yield np.ascontiguousarray(pixels[..., 0]) if number % 2 else pixels
+
+
+def scenery(width: int, height: int, seed: int) -> NDArray[np.uint8]:
+    """A photo of things, (height, width, 3) uint8: structure of every size, as of leaves or rocks,
+    down to 1/96 of the image."""
+    rng = np.random.default_rng(seed)
+    image = np.zeros((height, width, 3))
+    for cells, strength in ((3, 40), (6, 36), (12, 32), (24, 30), (48, 28), (96, 26)):
+        colours = rng.normal(128, 40, (cells, cells, 1)) + rng.normal(0, 12, (cells, cells, 3))
+        spots = Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8))
+        enlarged = spots.resize((width, height), Image.Resampling.BICUBIC)
+        image += (np.asarray(enlarged, dtype=float) - 128) * strength / 40
+    return np.clip(np.rint(image * 1.2 + 120), 0, 255).astype(np.uint8)

@@ -26,7 +26,7 @@ from edge_runtime.preprocessing.readers import reader_of
 from edge_runtime.web.server import PAGE
 
 from ...support.helpers import GOLDEN, TIMEOUT, VECTORS, png_chunk
-from ...support.page import photos
+from ...support.page import photos, scenery
 from ...support.webcam import frames
 
 NODE = shutil.which("node")
@@ -127,6 +127,25 @@ def test_frames_of_a_webcam_become_the_tensors_of_python_within_one_level(
     tensors = prepared_by_script(tmp_path, images, spec, how)
     assert difference(tensors, expected) <= 1
     assert np.mean((tensors == expected).all(axis=(1, 2, 3))) >= 0.75  # faint ink is much stretched
+
+
+def test_photos_of_things_are_told_from_ink_as_python_tells_them(
+    tmp_path: Path, classifier: Classifier
+) -> None:
+    spec, how = classifier.spec.input, classifier.spec.preprocessing
+    digits = [image for image in photos(60, seed=3) if image.ndim == 3]
+    images = []
+    for number, digit in enumerate(digits):  # between a digit and a photo of things, step by step
+        height, width = digit.shape[:2]
+        share = number / (len(digits) - 1)
+        mixed = digit * (1 - share) + scenery(width, height, seed=number) * share
+        images.append(np.rint(mixed).astype(np.uint8))
+    images += [image[..., 1].copy() for image in images[::3]]
+    expected = np.stack([reader_of(spec, how).tensor(image) for image in images])
+    tensors = prepared_by_script(tmp_path, images, spec, how)
+    blank = ~expected.any(axis=(1, 2, 3))
+    assert 5 <= np.count_nonzero(blank) < len(images) - 5
+    np.testing.assert_array_equal(blank, ~tensors.any(axis=(1, 2, 3)))
 
 
 @pytest.mark.parametrize("how", [Fit(fill=40), Crop(), Stretch()])

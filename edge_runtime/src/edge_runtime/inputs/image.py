@@ -55,21 +55,21 @@ def decode(
 def decode_whole(
     source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, room: Room = draft_room
 ) -> NDArray[np.uint8] | Image.Image:
-    """As `decode`, but what Pillow holds as grey or RGB stays there, for `Image.resize`."""
+    """As `decode`, but what Pillow holds as grey or RGB stays there: reducing it copies nothing."""
     return _decode(source, max_pixels, room, plain_png, _plain)
 
 
 def small_png_decoder(
     max_side: int,
-) -> Callable[[str | os.PathLike[str] | bytes, int], NDArray[np.uint8] | OnSheet]:
-    """A function like `decode` for the files of one batch: it decodes small grey PNGs together.
+) -> Callable[[str | os.PathLike[str] | bytes, int], NDArray[np.uint8] | Image.Image | OnSheet]:
+    """A function like `decode_whole` for a batch's files: it decodes small grey PNGs together.
 
     max_side: px, of what counts as small.
     """
     sheet: PngSheet | None = None
-    finish: Callable[[Image.Image], NDArray[np.uint8] | OnSheet] = image_pixels
+    finish: Callable[[Image.Image], NDArray[np.uint8] | Image.Image | OnSheet] = _plain
 
-    def quick(data: bytes, max_pixels: int) -> NDArray[np.uint8] | OnSheet | None:
+    def quick(data: bytes, max_pixels: int) -> NDArray[np.uint8] | Image.Image | OnSheet | None:
         nonlocal sheet
         if sheet is None:
             sheet = PngSheet(max_side, max_pixels)
@@ -78,7 +78,7 @@ def small_png_decoder(
 
     def decode_next(
         source: str | os.PathLike[str] | bytes, max_pixels: int
-    ) -> NDArray[np.uint8] | OnSheet:
+    ) -> NDArray[np.uint8] | Image.Image | OnSheet:
         return _decode(source, max_pixels, draft_room, quick, finish)
 
     return decode_next

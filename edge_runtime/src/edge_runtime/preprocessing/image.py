@@ -88,7 +88,11 @@ class ImageReader(Reader):
         if isinstance(decoded, OnSheet):
             return decoded
         if isinstance(decoded, Image.Image):
-            return self._resized(decoded)
+            if self._ink is None:
+                return self._resized(decoded)
+            if max(decoded.size) > SMALL_SIDE:
+                return find_ink(decoded)
+            decoded = np.asarray(decoded)
         pixels = _checked(decoded)
         if self._ink is None:
             return self._resized(Image.fromarray(pixels))

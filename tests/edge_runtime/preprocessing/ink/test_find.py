@@ -181,3 +181,15 @@ def test_many_small_images_together_are_what_each_is_alone() -> None:
         assert (alone is None) == (together is None)
         if alone is not None and together is not None:
             np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("margin", [0, 25, 200, 600])
+def test_a_pillow_image_is_what_its_pixels_are(mode: str, margin: int) -> None:
+    page = on_paper(margin=margin) + RNG.normal(0, 3, shape(margin))
+    image = Image.fromarray(pixels(page)).convert(mode)
+    of_image, of_pixels = locate_ink(image), locate_ink(np.asarray(image))
+    assert of_image is not None
+    assert of_pixels is not None
+    assert of_image.box == of_pixels.box
+    np.testing.assert_array_equal(of_image.ink, of_pixels.ink)

@@ -1,7 +1,8 @@
 """Find the ink of one handwritten digit in an image.
 
 1. A clean image only has its contrast stretched (`clean`). Any other is reduced to at most 128 px
-   a side, and its background is estimated and taken away (`photo`, `background`).
+   a side, and its background is estimated and taken away (`photo`, `background`), unless it is a
+   photo of things (`texture`), in which no ink is looked for.
    In a small one, strips along the border are left out (`strips`), and ink that is hardly stronger
    than the noise is told from it (`faint`).
 2. In the ink levels the digit's connected components are found (`components`) and cropped.
@@ -13,7 +14,7 @@
 
 from collections.abc import Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -23,7 +24,10 @@ from .components import digit_box
 from .faint import MAX_SIDE, faint_levels, is_faint
 from .photo import photo_levels
 from .strips import inside_strips, runs_into_strip
+from .texture import is_textured
 from .types import Box, Bytes
+
+Picture: TypeAlias = Bytes | Image.Image
 
 SHARP_SIDE = 40
 """px, a digit whose long side is shorter is searched again at a higher resolution. The digits'
@@ -43,35 +47,39 @@ class Found(NamedTuple):
     box: tuple[float, float, float, float]
 
 
-def find_ink(pixels: Bytes) -> Bytes | None:
+def find_ink(image: Picture) -> Bytes | None:
     """Find the ink of one digit in (H, W) grey or (H, W, 3) RGB uint8 pixels.
 
+    image: the pixels, or a Pillow image of mode L or RGB: of a large one that saves copies.
     Returns a tight (h, w) uint8 crop, 0 = background to 255 = full ink; None for a blank image.
     """
-    found = locate_ink(pixels)
+    found = locate_ink(image)
     return None if found is None else found.ink
 
 
-def locate_ink(pixels: Bytes) -> Found | None:
+def locate_ink(image: Picture) -> Found | None:
     """As find_ink, with the box of the crop in the image's own pixels."""
-    level = clean_levels(pixels)
-    if level is not None:
-        part = digit_box(level, clean=True)
-        return None if part is None else _crop(*part, (0, 0, 1.0))
-    if max(pixels.shape[:2]) <= MAX_SIDE:
-        return _search_inside_strips(pixels)
-    first = _search(pixels, (0, 0))
-    if (
-        first is None
-        or max(first.ink.shape) >= SHARP_SIDE
-        or max(pixels.shape[:2]) <= ANALYSIS_SIDE
-    ):
+    longer = max(_size(image))
+    if longer <= ANALYSIS_SIDE:
+        image = np.asarray(image)
+        level = clean_levels(image)
+        if level is not None:
+            part = digit_box(level, clean=True)
+            return None if part is None else _crop(*part, (0, 0, 1.0))
+        if longer <= MAX_SIDE:
+            return _search_inside_strips(image)
+    reduced, scale = _reduced(image)
+    if is_textured(reduced):
+        return None
+    first = _search(reduced, (0, 0, scale))
+    if first is None or max(first.ink.shape) >= SHARP_SIDE or longer <= ANALYSIS_SIDE:
         return first
     x0, y0, x1, y1 = first.box
     margin = SECOND_MARGIN * max(x1 - x0, y1 - y0)
     left, top = max(0, int(x0 - margin)), max(0, int(y0 - margin))
-    window = pixels[top : int(y1 + margin) + 1, left : int(x1 + margin) + 1]
-    return _search(window, (left, top)) or first
+    window = _window(image, left, top, int(x1 + margin) + 1, int(y1 + margin) + 1)
+    reduced, scale = _reduced(window)
+    return _search(reduced, (left, top, scale)) or first
 
 
 def find_inks(images: Sequence[Bytes]) -> list[Bytes | None]:
@@ -89,12 +97,11 @@ def find_inks(images: Sequence[Bytes]) -> list[Bytes | None]:
     return inks
 
 
-def _search(pixels: Bytes, corner: tuple[int, int]) -> Found | None:
-    """Find the ink in a window of the image whose left and top are `corner`."""
-    reduced, scale = _reduced(pixels)
-    level = photo_levels(reduced)
+def _search(pixels: Bytes, place: tuple[int, int, float]) -> Found | None:
+    """Find the ink in a part of the image; `place`: its left, top and scale in the image."""
+    level = photo_levels(pixels)
     part = None if level is None else digit_box(level, clean=False)
-    return None if part is None else _crop(*part, (*corner, scale))
+    return None if part is None else _crop(*part, place)
 
 
 def _search_inside_strips(pixels: Bytes) -> Found | None:
@@ -116,15 +123,29 @@ def _part(pixels: Bytes) -> tuple[Bytes, Box] | None:
     return None if level is None else digit_box(level, clean=False)
 
 
-def _reduced(pixels: Bytes) -> tuple[Bytes, float]:
+def _size(image: Picture) -> tuple[int, int]:
+    """Width and height in pixels."""
+    return image.size if isinstance(image, Image.Image) else (image.shape[1], image.shape[0])
+
+
+def _window(image: Picture, left: int, top: int, right: int, bottom: int) -> Picture:
+    """A part of the image, cut off where the image ends."""
+    if isinstance(image, Image.Image):
+        return image.crop((left, top, min(right, image.width), min(bottom, image.height)))
+    return image[top:bottom, left:right]
+
+
+def _reduced(image: Picture) -> tuple[Bytes, float]:
     """The image at no more than ANALYSIS_SIDE px a side, and the factor by which it is smaller."""
-    stride = max(1, max(pixels.shape[:2]) // MAX_AVERAGED_SIDE)
+    stride = max(1, max(_size(image)) // MAX_AVERAGED_SIDE)
     if stride > 1:
-        pixels = pixels[::stride, ::stride]
-    factor = -(-max(pixels.shape[:2]) // ANALYSIS_SIDE)
+        image = np.asarray(image)[::stride, ::stride]
+    factor = -(-max(_size(image)) // ANALYSIS_SIDE)
     if factor > 1:
-        pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
-    return pixels, float(stride * factor)
+        if not isinstance(image, Image.Image):
+            image = Image.fromarray(np.ascontiguousarray(image))
+        image = image.reduce(factor)
+    return np.asarray(image), float(stride * factor)
 
 
 def _crop(level: Bytes, box: Box, window: tuple[int, int, float]) -> Found:

@@ -1,8 +1,8 @@
 /**
  * Find the ink of one handwritten digit in an image.
  *
- * The modules find, clean, background, photo, faint, strips, components and crop are a port of
- * edge_runtime/preprocessing/ink: the same names, steps and numbers, which are explained there;
+ * The modules find, clean, texture, background, photo, faint, strips, components and crop are a port
+ * of edge_runtime/preprocessing/ink: the same names, steps and numbers, which are explained there;
  * float32 where NumPy has float32, so that both agree but for the order of long sums.
  */
 
@@ -12,6 +12,7 @@ import { faintLevels, isFaint, MAX_SIDE } from "./faint.js";
 import { photoLevels } from "./photo.js";
 import { reduce } from "./resize.js";
 import { insideStrips, runsIntoStrip } from "./strips.js";
+import { isTextured } from "./texture.js";
 
 /**
  * @typedef {import("./numbers.js").Pixels} Pixels
@@ -39,22 +40,25 @@ export function locateInk(pixels) {
     return part && crop(part, width, [0, 0, 1]);
   }
   if (max(width, height) <= MAX_SIDE) return searchInsideStrips(pixels);
-  const first = search(pixels, 0, 0);
+  const { reduced, scale } = reducedImage(pixels);
+  if (isTextured(reduced)) return null;
+  const first = search(reduced, [0, 0, scale]);
   if (!first || max(first.width, first.height) >= SHARP_SIDE) return first;
   if (max(width, height) <= ANALYSIS_SIDE) return first;
   const [x0, y0, x1, y1] = first.box;
   const margin = SECOND_MARGIN * max(x1 - x0, y1 - y0);
   const [left, top] = [max(0, floor(x0 - margin)), max(0, floor(y0 - margin))];
   const [right, bottom] = [min(width, floor(x1 + margin) + 1), min(height, floor(y1 + margin) + 1)];
-  return search(cut(pixels, left, top, right, bottom), left, top) ?? first;
+  const window = reducedImage(cut(pixels, left, top, right, bottom));
+  return search(window.reduced, [left, top, window.scale]) ?? first;
 }
 
-/** Find the ink in a window of the image, whose left and top are given. */
-function search(pixels, left, top) {
-  const { reduced, scale } = reducedImage(pixels);
-  const level = photoLevels(reduced);
-  const part = level && digitBox(level, reduced.width, reduced.height, false);
-  return part && crop(part, reduced.width, [left, top, scale]);
+/** Find the ink in a part of the image, whose left, top and scale in it are given. */
+function search(pixels, place) {
+  const { width, height } = pixels;
+  const level = photoLevels(pixels);
+  const part = level && digitBox(level, width, height, false);
+  return part && crop(part, width, place);
 }
 
 /** Find the ink of a small photo, which may be faint. @param {Pixels} pixels */
