@@ -4,10 +4,9 @@ Ink on a ground has two levels: where an image is strong in contrast, most pixel
 of the other, and between them runs an edge. A photo of leaves, fur or houses is full of levels
 between the darkest and the lightest, and they change from pixel to pixel.
 
-The numbers were set on drawings: 5,500 digits on plain, ruled, squared, woven, grained and wooden
-ground, with shadows and noise, of which none is taken for texture, and 2,000 out of focus, enlarged
-from few pixels or under heavy noise, of which one is; and on parts of scikit-learn's two sample
-photos and of those of scikit-image.
+The numbers were set on 6,000 drawn digits, half of them out of focus, enlarged from few pixels or
+under heavy noise, and on parts of sample photos of scikit-learn and scikit-image.
+docs/preprocessing.md has the measurement.
 """
 
 import numpy as np
