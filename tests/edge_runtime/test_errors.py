@@ -190,7 +190,7 @@ def test_an_interrupt_at_any_moment_is_no_traceback(home: Path, tmp_path: Path) 
     statuses = set()
     for attempt in range(14):
         process = subprocess.Popen(
-            [sys.executable, "-c", wrapper, "predict", *[str(GOLDEN)] * 4, "-o", "rows.csv"],
+            [sys.executable, "-c", wrapper, "predict", *[str(GOLDEN)] * 4, "-o", f"{attempt}.csv"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment(home, PYTHONWARNINGS=warnings),
