@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_runtime import Classifier
-from edge_runtime.bundle.manifest import BUILT_IN
+from edge_runtime.bundle.manifest import BUILT_IN, Manifest
+from edge_runtime.errors import BundleError
 from edge_runtime.inference import precision
 from edge_runtime.inference.precision import choose_precision
 
 from ...conftest import Run
-from ...support.helpers import GOLDEN
+from ...support.helpers import GOLDEN, edit_manifest, without_metadata
+from ...support.small_bundles import onnx_model
 
 
 @pytest.mark.parametrize("quicker", ["fp32", "int8"])
@@ -39,6 +45,22 @@ def test_where_there_is_no_other_model_nothing_is_measured(bundle: Path) -> None
     (bundle / "model.int8.onnx").unlink()
     assert choose_precision(bundle) == ("fp32", {})
     assert Classifier(bundle, precision="auto").precision == "fp32"
+
+
+def test_a_model_that_takes_something_else_is_told_as_one(bundle: Path) -> None:
+    spec = Manifest.load(bundle).spec
+    other = replace(spec, input=replace(spec.input, name="other"))
+    weights = np.zeros((np.prod(spec.input.shape), len(spec.labels)), np.float32)
+    model = without_metadata(onnx_model(other, weights))
+    (bundle / "model.int8.onnx").write_bytes(model)
+
+    def describe(manifest: dict[str, Any]) -> None:
+        (file,) = (file for file in manifest["files"] if file["path"] == "model.int8.onnx")
+        file.update(bytes=len(model), sha256=hashlib.sha256(model).hexdigest())
+
+    edit_manifest(bundle, describe)
+    with pytest.raises(BundleError, match=r"model.int8.onnx: takes \['other'\]"):
+        choose_precision(bundle)
 
 
 def test_a_run_says_which_it_took_and_writes_its_rows(run: Run) -> None:

@@ -168,7 +168,7 @@ class Report:
             rate = f"{batch.images_per_second:>12,.0f}"
             lines.append(f"{name:<{width}}{_columns(batch.latency)}{rate}")
         if {"fp32", "int8"} <= self.models.keys():
-            lines += ["", "predict --precision auto measures so, and takes the quicker model"]
+            lines += ["", "predict --precision auto times both itself, and takes the quicker one"]
         if self.peak_memory_bytes is not None:
             lines += ["", f"peak memory {self.peak_memory_bytes / 1e6:.0f} MB"]
         return "\n".join(lines)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 from ..bundle.manifest import Manifest, read_model
 from ..errors import EdgeRuntimeError
 from ..inputs.files import FILE_SECONDS
 from ..system.workers import work_in_order
-from .session import open_session
+from .session import check_signature, open_session, run_session
 
 Precision = Literal["fp32", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
@@ -90,7 +91,9 @@ def _time(model: Path, threads: int, providers: Sequence[str]) -> dict[str, floa
         spec = manifest.spec
         shape = (_MOST_INPUTS, *spec.input.shape)
         tensors = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        calls[precision] = partial(_seconds, session, spec.output, spec.input.name, tensors)
+        check_signature(session, spec, path)
+        feed = (spec.input.name, tensors)
+        calls[precision] = partial(_seconds, session, [spec.output], *feed, path)
         calls[precision](1)  # some compile here
     slowest = max(call(1) for call in calls.values())
     count = max(1, min(_MOST_INPUTS, int(_CALL_SECONDS / slowest)))
@@ -104,7 +107,9 @@ def _time(model: Path, threads: int, providers: Sequence[str]) -> dict[str, floa
     return {name: seconds * 1000 / count for name, seconds in least.items()}
 
 
-def _seconds(session: object, output: str, name: str, tensors: object, count: int) -> float:
+def _seconds(
+    session: Any, outputs: Sequence[str], name: str, tensors: Any, path: Path, count: int
+) -> float:
     begun = time.perf_counter()
-    session.run([output], {name: tensors[:count]})  # type: ignore[attr-defined,index]
+    run_session(session, outputs, {name: tensors[:count]}, path, os.getpid())
     return time.perf_counter() - begun
