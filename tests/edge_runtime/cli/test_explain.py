@@ -52,6 +52,7 @@ def test_no_file_is_lost(run: Run, photo: Path) -> None:
     assert (photo.read_bytes(), heat.read_text()) == (before, "mine")
     explain(run, "photo.png", "-o", "heat.png", "--force")
     assert heat.read_bytes().startswith(b"\x89PNG")
+    assert not list(photo.parent.glob(".heat*"))
 
 
 @pytest.mark.parametrize(

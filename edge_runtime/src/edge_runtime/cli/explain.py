@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -59,5 +60,20 @@ def explain(image: str, model: str | None, output: Path, label: str | None, forc
             labels = ", ".join(classifier.labels[:10]) + ", ..." * (len(classifier.labels) > 10)
             raise click.UsageError(f"--label {label}: the model's labels are {labels}")
         found = classifier.explain(image, label)
-        output.write_bytes(found.png())
+        _write(output, found.png(), force)
         click.echo(printable(f"{image}: {found.label} {found.score:.4f}"))
+
+
+def _write(path: Path, data: bytes, replace: bool) -> None:
+    """Write a file that is new or, with `replace`, takes the place of another once it is whole."""
+    if not replace:
+        with open(path, "xb") as stream:
+            stream.write(data)
+        return
+    path = path.resolve()
+    staged = path.with_name(f".{path.name}.new")
+    try:
+        staged.write_bytes(data)
+        os.replace(staged, path)
+    finally:
+        staged.unlink(missing_ok=True)
