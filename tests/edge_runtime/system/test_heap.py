@@ -25,5 +25,6 @@ def test_freed_memory_is_not_given_back() -> None:
     pages = {}
     for how in ("given back", "kept"):
         command = [sys.executable, "-c", PROGRAM, how]
-        pages[how] = int(subprocess.run(command, capture_output=True, timeout=TIMEOUT).stdout)
+        found = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=True)
+        pages[how] = int(found.stdout)
     assert pages["kept"] < pages["given back"] - 5000

@@ -45,6 +45,8 @@ def decode(
 ) -> NDArray[np.uint8]:
     """Decode an image file, given by path or as its bytes.
 
+    room: how many times smaller a JPEG may become.
+
     Returns uint8 pixels, (height, width) for grey or (height, width, 3) for colour, upright
     (EXIF orientation applied), first frame only, transparency laid over a contrasting background.
     Raises ImageError with its status.
@@ -53,7 +55,7 @@ def decode(
 
 
 def decode_whole(
-    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, room: Room = draft_room
+    source: str | os.PathLike[str] | bytes, max_pixels: int, room: Room = draft_room
 ) -> NDArray[np.uint8] | Image.Image:
     """As `decode`, but what Pillow holds as grey or RGB stays there: reducing it copies nothing."""
     return _decode(source, max_pixels, room, plain_png, _plain)
@@ -91,10 +93,11 @@ def _decode(
     quick: Callable[[bytes, int], T | None],
     finish: Callable[[Image.Image], T],
 ) -> T:
-    """quick: decodes some files without opening them with Pillow, returns None for the others.
-    finish: from what Pillow has loaded.
-    """
+    """Decode by the quickest way that takes the file.
 
+    quick: decodes some without opening them with Pillow, returns None for the others. finish: from
+    what Pillow has loaded.
+    """
     data = source if isinstance(source, bytes) else small_file(source, _SMALL)
     if data is None:
         assert not isinstance(source, bytes)

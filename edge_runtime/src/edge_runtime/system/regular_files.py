@@ -47,7 +47,10 @@ def read_small(path: str | os.PathLike[str], limit: int) -> bytes | None:
     What replaces it while it is opened is not looked at again, but no more than `limit` bytes are
     read of it. Raises as `open_regular`.
     """
-    _check(os.stat(path).st_mode)
+    found = os.stat(path)
+    _check(found.st_mode)
+    if found.st_size >= limit:
+        return None
     descriptor = os.open(path, _READ)
     try:
         data = os.read(descriptor, _TINY)
