@@ -24,3 +24,11 @@ def one_hot(labels: NDArray[np.int64], classes: int, smoothing: float) -> NDArra
     """(N, classes) targets of (N,) labels; `smoothing` is the share spread over all classes."""
     named = np.eye(classes)[labels] * (1 - smoothing) + smoothing / classes
     return named.astype(np.float32)
+
+
+def weighted_targets(
+    labels: NDArray[np.int64], weights: NDArray[np.float32], smoothing: float
+) -> NDArray[np.float32]:
+    """`one_hot`, times how much the class of each label counts. weights: (classes,)."""
+    targets: NDArray[np.float32] = one_hot(labels, len(weights), smoothing)
+    return targets * weights[labels][:, None]

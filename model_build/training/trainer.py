@@ -53,8 +53,8 @@ def train_on(
     config: TrainConfig,
     workspace: Workspace,
     state: str,
-    progress: Callable[[Epoch], object] = lambda epoch: None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: Callable[[Epoch], object],
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> tuple[AveragedWeights, BestEpoch]:
     """Train a network from the weights that it has; see `train`.
 

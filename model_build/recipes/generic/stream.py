@@ -12,9 +12,10 @@ from edge_runtime.bundle.spec import InputSpec
 
 from ...data.dataset import Dataset, Tensors
 from ...data.inspection import UNBALANCED
+from ...data.split import Indices
 from ...training.config import TrainConfig
 from ...training.order import Order
-from ...training.stream import one_hot
+from ...training.stream import weighted_targets
 from .augmentation import Augment
 
 _DRAWS = 4
@@ -31,28 +32,24 @@ class AugmentedStream:
         self._positions, self._seed = dataset.train, config.seed
         self._order = Order(len(dataset.train), config)
         self.steps_per_epoch = self._order.steps_per_epoch
-        labels, classes = dataset.labels[dataset.train], len(dataset.class_names)
-        weights = class_weights(labels, classes)[labels]
-        self._targets = one_hot(labels, classes, config.label_smoothing) * weights[:, None]
+        labels = dataset.labels[dataset.train]
+        weights = class_weights(labels, len(dataset.class_names))
+        self._targets = weighted_targets(labels, weights, config.label_smoothing)
 
     def batches(self, first: int, last: int) -> Any:
         """See Stream."""
-        size, classes = self._order.size, self._targets.shape[1]
-        shape = (size, *self._spec.shape)
+        like = tf.TensorSpec(self._spec.shape, tf.uint8)
+        found = self._order.batches(first, last, self._read, like, self._targets)
+        return found.map(self._augmented).prefetch(4)
 
-        def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            tensors, targets = tf.numpy_function(self._read, [step], (tf.uint8, tf.float32))
-            images = tf.cast(tf.ensure_shape(tensors, shape), tf.float32)
-            seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(_DRAWS * step, tf.int32)])
-            return self._augment(images, seed), tf.ensure_shape(targets, (size, classes))
+    def _augmented(
+        self, step: tf.Tensor, tensors: tf.Tensor, targets: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(_DRAWS * step, tf.int32)])
+        return self._augment(tf.cast(tensors, tf.float32), seed), targets
 
-        steps = self.steps_per_epoch
-        return tf.data.Dataset.range(first * steps, last * steps).map(load).prefetch(4)
-
-    def _read(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        chosen = self._order.step(int(step))
-        tensors = self._dataset.tensors(self._positions[chosen], self._spec)
-        return tensors, self._targets[chosen]
+    def _read(self, step: int, chosen: Indices) -> NDArray[np.uint8]:
+        return self._dataset.tensors(self._positions[chosen], self._spec)
 
 
 def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
