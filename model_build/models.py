@@ -125,9 +125,13 @@ def _convolve(
 
 def multiplications(model: keras.Model) -> int:
     """How many a reading takes, about: those of its convolutions."""
-    convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
     return sum(
-        math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape) for layer in convolutions
+        math.prod(layer.output.shape[1:3]) * math.prod(weight.shape)
+        for layer in model.layers
+        if isinstance(layer, kinds)
+        for weight in layer.weights
+        if len(weight.shape) == 4  # a kernel
     )
 
 

@@ -33,15 +33,17 @@ _LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue, Rec. 709
 _AS_DARK_AS_LIGHT = 0.179  # luminance with the same contrast to black as to white, WCAG 2
 
 
-def draw_training(path: Path, history: Sequence[Epoch], best: Epoch) -> None:
-    """Loss of training and validation over the epochs."""
+def draw_training(path: Path, history: Sequence[Epoch], kept: int | None) -> None:
+    """Loss of training and validation over the epochs. kept: the number of the one whose weights
+    were kept, None where they are those of no epoch."""
     figure, axes = _figure(7, 3.2)
     numbers = [epoch.number for epoch in history]
     losses = [epoch.loss for epoch in history]
     validation = [epoch.validation_loss for epoch in history]
-    axes.plot(numbers, losses, label="training, drawn anew each epoch")
+    axes.plot(numbers, losses, label="training, augmented")
     axes.plot(numbers, validation, label="validation")
-    axes.axvline(best.number, color="0.6", linestyle=":", label=f"kept: epoch {best.number}")
+    if kept is not None:
+        axes.axvline(kept, color="0.6", linestyle=":", label=f"kept: epoch {kept}")
     axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
     values = [value for value in (*losses, *validation) if value > 0]
     wide = bool(values) and max(values) > 10 * min(values)

@@ -64,7 +64,8 @@ def write(
     readings = [(names[labels[i]], names[found[i]], float(probabilities[i].max())) for i in hardest]
     with rc_context({"font.family": families}):
         if trained.backbone is None or trained.before is not None:
-            draw_training(folder / "training.png", trained.history, trained.best)
+            kept = trained.best.number if trained.before is None else None
+            draw_training(folder / "training.png", trained.history, kept)
         draw_confusion(folder / "confusion.png", labels, found, names)
         draw_reliability(folder / "reliability.png", probabilities, labels)
         draw_readings(folder / "hardest.png", images, readings, reads)
@@ -216,20 +217,23 @@ def _training(trained: Trained) -> tuple[str, str, str]:
     how = f"of the last layer, seed {config.seed}"
     varied = f", each shown augmented {config.copies} times as well" if config.copies else ""
     head = (trained.before or trained).best
+    published = "as they were published, in the precision of float16"
     course = (
-        f"The weights of {backbone.name} are as they were published, in the precision of float16."
-        f" The last\nlayer is a multinomial logistic regression on its features of the training"
-        f" part{varied},\nwith the regularisation (C = {config.strength:g}) that reads the"
-        f" validation part best: cross-entropy\n{head.validation_loss:.4f}, accuracy"
+        f"The last layer is a multinomial logistic regression on the features that {backbone.name}"
+        f" gives of the\ntraining part{varied}, with the regularisation (C = {config.strength:g})"
+        f"\nthat reads the validation part best: cross-entropy {head.validation_loss:.4f}, accuracy"
         f" {head.validation_accuracy:.2%}."
     )
-    if config.tuned:
+    if not config.tuned:
+        course += f" The\nother weights are {published}."
+    else:
         best = trained.best
         how = f"of the last layers, {len(trained.history)} epochs, seed {config.seed}"
         course += (
             f"\n\nFrom there, the last blocks were trained on with it for {len(trained.history)}"
-            f" epochs. Their weights are {config.tuned:.0%} of the way from\nthe published ones to"
-            f" those after that, which reads the validation part best: cross-entropy"
-            f"\n{best.validation_loss:.4f}, accuracy {best.validation_accuracy:.2%}.\n\n{_CURVES}"
+            f" epochs. Their weights, and its own, are {config.tuned:.0%}\nof the way to those"
+            f" after that, which reads the validation part best: cross-entropy"
+            f" {best.validation_loss:.4f},\naccuracy {best.validation_accuracy:.2%}. All weights"
+            f" before them are {published}.\n\n{_CURVES}"
         )
     return origin, how, course

@@ -24,8 +24,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 _FILES = {
     "data": ("tensors", "backbone_tensors", "seen.json"),
-    "features": ("features",),
-    "fine_tuning": ("fine_tuning.npz",),
+    "features": ("features", "fine_tuning.npz"),
     "choice": ("choice.npz",),
     "training": ("label_noise.npz", "draws.npz", "state.npz"),
 }

@@ -39,7 +39,6 @@ def train_on_backbone(
     copies = max(0, min(COPIES, SHOWN // len(dataset.train) - 1))
     config = TransferConfig(seed=wanted.seed, copies=copies)
     key = f"{__version__} {backbone.name} {backbone.origin} {spec} {config} {dataset.augmentation}"
-    workspace.keeps("fine_tuning", key)
     if workspace.keeps("features", key):
         tell.say(f"going on with the features that {workspace.folder} holds")
     plain = dataset.tensors_later(dataset.train, spec)
@@ -61,8 +60,11 @@ def train_on_backbone(
     )
     head = trained.before or trained
     tell.say(f"a head on the features of {backbone.name}: {_figures(head)}")
+    assert isinstance(trained.config, TransferConfig)
     if trained.before is not None:
         tell.say(f"with its last blocks trained on: {_figures(trained)}")
+    elif trained.config.tuned is not None:
+        tell.say("its last blocks stay as they were published: trained on, they read it no better")
     return trained
 
 

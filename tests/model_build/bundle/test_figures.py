@@ -104,7 +104,7 @@ def luminance(colour):
 @pytest.mark.parametrize("losses", [(2.6, 0.15), (0.8, 0.6), (0.71, 0.69), (9e-3, 8e-6)], ids=str)
 def test_the_losses_have_plain_numbers(losses, drawn, tmp_path):
     history = [Epoch(i + 1, loss, loss, 0.5, 1.0) for i, loss in enumerate(losses)]
-    figures.draw_training(tmp_path, history, history[-1])
+    figures.draw_training(tmp_path, history, history[-1].number)
     FigureCanvasAgg(drawn[0]).draw()
     (axes,) = drawn[0].axes
     low, high = axes.get_ylim()
