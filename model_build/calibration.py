@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
@@ -31,10 +32,10 @@ class CalibrationSet:
     """See `fit_temperature`."""
     features: NDArray[np.float32] | None = None
     """(N, features) of `scored`, the values before the last dense layer, where they are known."""
-    refused: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
-    """By a name for the manifest: tensors of things that belong to no class, of which the share
-    below the minimum score is measured. Unless one is named `refused`, that is the share of the
-    wrong predictions."""
+    refused: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """By a name for the manifest: tensors of things that belong to no class, or their features
+    where those of `scored` are known; the share of them below the minimum score is measured. Unless
+    one is named `refused`, that is the share of the wrong predictions."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ def fold_temperature(model: keras.Model, temperature: float) -> None:
 def calibrate(trained: Trained, examples: CalibrationSet) -> Calibration:
     """Fit the temperature, fold it into the model, and choose a minimum score."""
     model, scored, plain = trained.model, examples.scored, examples.plain
-    read = logits_of(model)
     known, labels, weights = examples.features, scored.labels, None
-    values = read(scored.tensors) if known is None else logits_from(model, known)
+    read = logits_of(model) if known is None else partial(logits_from, model)
+    values = read(scored.tensors if known is None else known)
     count = len(labels)
     if plain is not None:
-        values = np.concatenate([values, read(plain.tensors)])
+        values = np.concatenate([values, logits_of(model)(plain.tensors)])
         labels = np.concatenate([labels, plain.labels])
         copies = count / len(plain.labels)
         weights = np.repeat([1.0, copies], [count, len(plain.labels)])
@@ -91,12 +92,12 @@ def calibrate(trained: Trained, examples: CalibrationSet) -> Calibration:
     scores, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == scored.labels
     min_score = _keeping(examples.kept, scores[right])
 
-    def below(tensors: NDArray[np.uint8]) -> float:
-        return float((softmax(read(tensors)).max(axis=1) < min_score).mean())
+    def below(things: NDArray[Any]) -> float:
+        return float((softmax(read(things)).max(axis=1) < min_score).mean())
 
     wrong = scores[~right]
     refused = {"refused": float((wrong < min_score).mean()) if len(wrong) else 1.0}
-    refused |= {name: below(tensors) for name, tensors in examples.refused.items()}
+    refused |= {name: below(things) for name, things in examples.refused.items()}
     return Calibration(
         temperature=temperature,
         images=count if plain is None else 2 * count,

@@ -51,7 +51,8 @@ BUILD_LAYERS = """
     calibration  label_review
     training
     data
-    models  quiet
+    models  onnx_graph
+    quiet
     backbones
     arguments
     seeds
@@ -73,9 +74,9 @@ RUNTIME_HOMES = {
 }
 BUILD_HOMES = {
     "click": {"cli"},
-    "onnx": {"export"},
-    "tf2onnx": {"export"},
-    "onnxruntime": {"export"},
+    "onnx": {"export", "onnx_graph"},
+    "tf2onnx": {"onnx_graph"},
+    "onnxruntime": {"export", "onnx_graph"},
     "ai_edge_litert": {"export", "verification"},
     "matplotlib": {"bundle", "recipes.digits"},
 }

@@ -14,21 +14,15 @@ import tensorflow as tf
 
 from edge_runtime.bundle.spec import ModelSpec
 
+from ..onnx_graph import onnx_graph
 from .evidence import find_evidence
 from .saved_model import endpoint, input_signature
-
-OPSET = 17
-"""The newest that the oldest supported onnxruntime runs, and that keeps pooling one operator."""
 
 
 def write_onnx(model: keras.Model, spec: ModelSpec, path: Path) -> None:
     """Write the fp32 ONNX file: free batch axis, labels and preprocessing in its metadata."""
-    import tf2onnx
-
-    signature = [input_signature(spec.input, tf.uint8)]
-    function = tf.function(endpoint(model, spec), input_signature=signature)
-    proto, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
-    _hold_captures(proto.graph, function.get_concrete_function())
+    signature = input_signature(spec.input, tf.uint8)
+    proto = onnx_graph(tf.function(endpoint(model, spec), input_signature=[signature]), signature)
     proto.graph.name = spec.name
     proto.graph.doc_string = ""  # would hold the number that a function has in this process
     for value in (*proto.graph.input, *proto.graph.output):
@@ -38,17 +32,6 @@ def write_onnx(model: keras.Model, spec: ModelSpec, path: Path) -> None:
     _renumber(proto.graph)
     found = find_evidence(proto.graph, model, spec)
     path.write_bytes(checked(proto, spec, {} if found is None else found.to_metadata()))
-
-
-def _hold_captures(graph: Any, function: Any) -> None:
-    """Make constants of the tensors that the function holds, as those of a Normalization layer; the
-    converter makes inputs of them."""
-    import onnx
-
-    held = {placeholder.name: value for value, placeholder in function.graph.captures}
-    for value in [value for value in graph.input if value.name in held]:
-        graph.input.remove(value)
-        graph.initializer.append(onnx.numpy_helper.from_array(held[value.name].numpy(), value.name))
 
 
 def _renumber(graph: Any) -> None:

@@ -10,16 +10,20 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset, Tensors
 from ..data.split import Indices
-from ..models import LOGITS
+from ..models import LOGITS, multiplications
+from ..onnx_graph import onnx_forward
 from .history import Trained
-from .metrics import chunk_size, forward, forward_of
+from .metrics import LARGE, chunk_size, forward_of
 
 Computed = Callable[[int, int, float], object]
 """Called with how many are done, of how many, and the seconds left, about."""
+_MANY = 200
+"""Examples from which onnxruntime's graph, made in three seconds, saves time."""
 
 
 def compute_outputs(
@@ -32,14 +36,14 @@ def compute_outputs(
     """
     shape = network.output.shape[1:]
     width = math.prod(shape)
-    run = forward_of(network)
+    total = sum(len(part) for part in examples)
+    run = quick_forward(network, total)
     step = chunk_size(network.input.shape[1:])
     places = [
         (part, first, min(first + step, len(part)))
         for part in examples
         for first in range(0, len(part), step)
     ]
-    total = sum(len(part) for part in examples)
     done, begun, start = 0, 0, time.monotonic()
     path.touch(0o600)
     with open(path, "r+b") as file:
@@ -57,6 +61,22 @@ def compute_outputs(
     return np.fromfile(path, "<f4").reshape(total, *shape)
 
 
+def quick_forward(network: keras.Model, count: int) -> Callable[[Tensors], NDArray[np.float32]]:
+    """`forward_of` with the weights that the network has now; a large one through onnxruntime,
+    unless TensorFlow has a GPU for it.
+
+    count: the examples that it will be given, about: for few, its graph takes longer than they do.
+    """
+    small = count < _MANY or multiplications(network) <= LARGE
+    if small or tf.config.list_physical_devices("GPU"):
+        return forward_of(network)
+    run = onnx_forward(network)
+    step = chunk_size(network.input.shape[1:])
+    return lambda tensors: np.concatenate(
+        [run(np.asarray(tensors[i : i + step], np.float32)) for i in range(0, len(tensors), step)]
+    )
+
+
 def features_model(model: keras.Model) -> keras.Model:
     """The same network up to its features."""
     return keras.Model(model.input, model.get_layer(LOGITS).input)
@@ -69,11 +89,13 @@ def features_of(trained: Trained, dataset: Dataset, positions: Indices) -> NDArr
     """
     known, network = trained.features, features_model(trained.model)
     if known is None:
-        return forward(network, dataset.tensors_later(positions, trained.input))
+        run = quick_forward(network, len(positions))
+        return run(dataset.tensors_later(positions, trained.input))
     rows = np.full(len(dataset.labels), -1)
     rows[np.concatenate([dataset.train, dataset.validation])] = np.arange(len(known))
     found: NDArray[np.float32] = known[rows[positions]]
     new = rows[positions] < 0
     if new.any():
-        found[new] = forward(network, dataset.tensors_later(positions[new], trained.input))
+        run = quick_forward(network, int(new.sum()))
+        found[new] = run(dataset.tensors_later(positions[new], trained.input))
     return found

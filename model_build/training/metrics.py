@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 _CHUNK = 512
 _CHUNK_PIXELS = 8 * 224 * 224
 """Examples of one forward pass, and their pixels: of photos, more at a time are slower."""
-_LARGE = 15_000_000
+LARGE = 15_000_000
 """Multiplications of a reading from which a graph is built: that takes 0.2 s, as long as a direct
 pass of some hundred smaller ones."""
 
@@ -33,7 +33,7 @@ def forward(model: keras.Model, tensors: Tensors) -> NDArray[np.float32]:
 def forward_of(model: keras.Model) -> Callable[[Tensors], NDArray[np.float32]]:
     """`forward` for a model that is asked more than once. For a large one it is a graph, which is
     built at the first time: a second for a pretrained network."""
-    large = multiplications(model) > _LARGE
+    large = multiplications(model) > LARGE
 
     def infer(examples: Any) -> Any:
         return model(examples, training=False)

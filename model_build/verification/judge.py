@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ class ValidationJudge:
         return float(np.abs(found - self._expected[: len(found)]).mean())
 
     def _run(self, artifact: Artifact, path: Path, count: int) -> Probabilities:
-        run, see = load_runner(artifact, path, list(self._tensors), self._tensors)
+        threads = os.cpu_count() or 1
+        run, see = load_runner(artifact, path, list(self._tensors), self._tensors, threads)
         starts = range(0, count, _BATCH)
         return np.concatenate([run(see(i, min(i + _BATCH, count))) for i in starts])

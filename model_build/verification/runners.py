@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +25,22 @@ See = Callable[[int, int], Pixels]
 
 
 def load_runner(
-    artifact: Artifact, path: Path, images: Sequence[Any], tensors: Tensors
+    artifact: Artifact, path: Path, images: Sequence[Any], tensors: Tensors, threads: int = 1
 ) -> tuple[Run, See]:
     """The artifact as a function, and what its own library makes of the images from one to the
     one before another.
+
+    threads: of a call, for ONNX and TFLite files; the others take all cores.
     """
     if artifact.format == "onnx":
-        classifier = Classifier(path)
+        classifier = Classifier(path, threads=threads)
         return classifier.probabilities, lambda first, end: np.stack(
             [classifier.tensor(images[i]) for i in range(first, end)]
         )
-    load = {
+    load: dict[str, Callable[[Path], Run]] = {
         "keras": _keras_runner,
         "saved_model": _saved_model_runner,
-        "tflite": _tflite_runner,
+        "tflite": partial(_tflite_runner, threads=threads),
         "ort": _ort_runner,
     }
     return load[artifact.format](path), lambda first, end: tensors[first:end]
@@ -72,11 +75,11 @@ def _saved_model_runner(path: Path) -> Run:
     return run
 
 
-def _tflite_runner(path: Path) -> Run:
+def _tflite_runner(path: Path, threads: int) -> Run:
     from ai_edge_litert.interpreter import Interpreter
 
     with quiet():
-        interpreter = Interpreter(model_path=str(path), num_threads=1)
+        interpreter = Interpreter(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
     (answer,) = interpreter.get_output_details()

@@ -16,9 +16,8 @@ from ...arguments import ARCHITECTURES, AUTO
 from ...calibration import CalibrationSet
 from ...data.dataset import Dataset, Labelled
 from ...training.config import TrainConfig
-from ...training.features import features_model
+from ...training.features import features_model, quick_forward
 from ...training.history import Trained
-from ...training.metrics import forward
 from ...training.workspace import Workspace
 from ..recipe import CardText, Say, Tell, Wanted
 from ..training import train_network
@@ -151,12 +150,14 @@ class GenericRecipe:
         strangers = draw_strangers(
             dataset.preprocessing.reads, trained.input, trained.config.seed + seeds.STRANGERS
         )
+        every = len(scored.labels) + sum(map(len, strangers.values()))
+        features = quick_forward(features_model(trained.model), every)
         return CalibrationSet(
             scored,
             KEPT,
             smoothing=1 / (len(dataset.validation) + 2),
-            features=forward(features_model(trained.model), scored.tensors),
-            refused=strangers,
+            features=features(scored.tensors),
+            refused={name: features(tensors) for name, tensors in strangers.items()},
         )
 
     def finish(
