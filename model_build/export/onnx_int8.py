@@ -12,6 +12,7 @@ from edge_runtime.bundle.spec import ModelSpec
 
 from .artifacts import Pixels
 from .onnx import checked
+from .quantization import EARLY
 from .ranges import Percentiles
 
 _OPERATORS = {"Conv", "Gemm", "MatMul", "GlobalAveragePool"}
@@ -57,6 +58,8 @@ class OnnxQuantizer:
             for node in nodes
             if node.op_type in _OPERATORS and node.name not in self._fp32
         ]
+        early = [node.name for node in (first, *others)[:EARLY]]
+        self.early = [name for name in early if name not in self._fp32]
 
     def quantized(self, calibration: str, fp32: Collection[str] = ()) -> bytes:
         """See Quantizer."""

@@ -10,7 +10,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from .artifacts import Pixels
+from .quantization import EARLY
 from .ranges import Percentiles
+
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+_OTHERS = ("FULLY_CONNECTED", "ADD", "MEAN")
+"""Kinds of operators that can be left in fp32 each by itself."""
 
 
 class TFLiteQuantizer:
@@ -46,13 +51,27 @@ class TFLiteQuantizer:
     @property
     def operators(self) -> list[str]:
         """See Quantizer; an operator's name is that of the tensor that it gives."""
+        return [
+            name for kind, name in self._operators() if kind in _kinds(*_CONVOLUTIONS, *_OTHERS)
+        ]
+
+    @property
+    def early(self) -> list[str]:
+        """See Quantizer; with what stands before them."""
+        found = self._operators()
+        convolutions = [
+            place for place, (kind, _) in enumerate(found) if kind in _kinds(*_CONVOLUTIONS)
+        ]
+        return [name for _, name in found[: convolutions[:EARLY][-1] + 1]]
+
+    def _operators(self) -> list[tuple[int, str]]:
+        """The kind and the name of each operator, in order."""
         model = _parsed(self._ranges("plain"))
         graph = model.subgraphs[0]
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
         return [
-            graph.tensors[operator.outputs[0]].name.decode()
+            (codes[operator.opcodeIndex], graph.tensors[operator.outputs[0]].name.decode())
             for operator in graph.operators
-            if codes[operator.opcodeIndex] in _operators()
         ]
 
     def _converter(self) -> Any:
@@ -79,16 +98,11 @@ class TFLiteQuantizer:
         return self._calibrated[calibration]
 
 
-def _operators() -> set[int]:
+def _kinds(*names: str) -> set[int]:
+    """The numbers of kinds of operators."""
     from tensorflow.lite.python.schema_py_generated import BuiltinOperator
 
-    return {
-        BuiltinOperator.CONV_2D,
-        BuiltinOperator.DEPTHWISE_CONV_2D,
-        BuiltinOperator.FULLY_CONNECTED,
-        BuiltinOperator.ADD,
-        BuiltinOperator.MEAN,
-    }
+    return {getattr(BuiltinOperator, name) for name in names}
 
 
 def _parsed(data: bytes) -> Any:

@@ -33,6 +33,7 @@ class Fake:
         self.changes = {"plain": plain, "percentile": percentile, "other": other}
         self.costs, self.lost = dict(costs), lost
         self.operators = [*self.costs]
+        self.early = self.operators[:3]
 
     def quantized(self, calibration, fp32=()):
         return ",".join([calibration, *fp32]).encode()
@@ -78,10 +79,14 @@ def test_a_loss_counts_beside_the_changes(tmp_path):
     assert found(tmp_path, Fake(15, 0, 0))[1] == []  # also
 
 
-def test_the_operators_of_a_large_network_are_not_measured_one_by_one(tmp_path):
-    costs = {f"op{k}": 0 for k in range(50)} | {"op7": 20}
+def test_the_early_operators_of_a_large_network_stay_fp32_together(tmp_path):
+    costs = {f"op{k}": 0 for k in range(50)} | {"op1": 20}
     attempt, said, _ = found(tmp_path, Fake(20, 4, 30, costs))
-    assert (attempt.calibration, attempt.fp32, len(said)) == ("percentile", (), 3)
+    assert (attempt.calibration, attempt.fp32) == ("percentile", ("op0", "op1", "op2"))
+    assert len(said) == 4
+    costs = {f"op{k}": 0 for k in range(50)} | {"op7": 20}
+    attempt, said, _ = found(tmp_path, Fake(20, 4, 30, costs))  # which does not help
+    assert (attempt.calibration, attempt.fp32, len(said)) == ("percentile", (), 4)
 
 
 def test_the_most_sensitive_operators_stay_fp32_with_the_best_calibration(tmp_path):
@@ -142,9 +147,10 @@ def test_each_calibration_gives_another_file_that_reads(
         assert judge.compare(artifact, tmp_path / artifact.path).loss < 0.1
 
 
+@pytest.mark.parametrize("which", ["operators", "early"])
 @pytest.mark.parametrize("format", ["onnx", "tflite"])
 def test_operators_left_in_fp32_bring_the_file_nearer_to_keras(
-    quantizers, format, model, dataset, spec, tmp_path
+    quantizers, format, which, model, dataset, spec, tmp_path
 ):
     quantizer = quantizers[format]
     examples = dataset.labelled(dataset.validation, spec.input)
@@ -154,7 +160,7 @@ def test_operators_left_in_fp32_bring_the_file_nearer_to_keras(
     distances = []
     for some in (False, True):
         with quiet():
-            fp32 = quantizer.operators if some else ()
+            fp32 = getattr(quantizer, which) if some else ()
             path.write_bytes(quantizer.quantized("plain", fp32))
         distances.append(judge.distance(artifact, path))
     assert distances[1] < distances[0]
