@@ -51,17 +51,14 @@ class TFLiteQuantizer:
     @property
     def operators(self) -> list[str]:
         """See Quantizer; an operator's name is that of the tensor that it gives."""
-        return [
-            name for kind, name in self._operators() if kind in _kinds(*_CONVOLUTIONS, *_OTHERS)
-        ]
+        kinds = _kinds(*_CONVOLUTIONS, *_OTHERS)
+        return [name for kind, name in self._operators() if kind in kinds]
 
     @property
     def early(self) -> list[str]:
         """See Quantizer; with what stands before them."""
-        found = self._operators()
-        convolutions = [
-            place for place, (kind, _) in enumerate(found) if kind in _kinds(*_CONVOLUTIONS)
-        ]
+        found, kinds = self._operators(), _kinds(*_CONVOLUTIONS)
+        convolutions = [place for place, (kind, _) in enumerate(found) if kind in kinds]
         return [name for _, name in found[: convolutions[:EARLY][-1] + 1]]
 
     def _operators(self) -> list[tuple[int, str]]:

@@ -10,20 +10,16 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset, Tensors
 from ..data.split import Indices
-from ..models import LOGITS, multiplications
-from ..onnx_graph import onnx_forward
+from ..models import LOGITS
 from .history import Trained
-from .metrics import LARGE, chunk_size, forward_of
+from .metrics import chunk_size, quick_forward
 
 Computed = Callable[[int, int, float], object]
 """Called with how many are done, of how many, and the seconds left, about."""
-_MANY = 200
-"""Examples from which onnxruntime's graph, made in three seconds, saves time."""
 
 
 def compute_outputs(
@@ -59,22 +55,6 @@ def compute_outputs(
             progress(done, total, seconds / (done - begun) * (total - done))
         file.truncate(4 * width * total)
     return np.fromfile(path, "<f4").reshape(total, *shape)
-
-
-def quick_forward(network: keras.Model, count: int) -> Callable[[Tensors], NDArray[np.float32]]:
-    """`forward_of` with the weights that the network has now; a large one through onnxruntime,
-    unless TensorFlow has a GPU for it.
-
-    count: the examples that it will be given, about: for few, its graph takes longer than they do.
-    """
-    small = count < _MANY or multiplications(network) <= LARGE
-    if small or tf.config.list_physical_devices("GPU"):
-        return forward_of(network)
-    run = onnx_forward(network)
-    step = chunk_size(network.input.shape[1:])
-    return lambda tensors: np.concatenate(
-        [run(np.asarray(tensors[i : i + step], np.float32)) for i in range(0, len(tensors), step)]
-    )
 
 
 def features_model(model: keras.Model) -> keras.Model:

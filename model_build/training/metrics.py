@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Tensors
 from ..models import LOGITS, PROBABILITIES, multiplications
+from ..onnx_graph import onnx_forward
 
 Floats = NDArray[np.float64]
 
 _CHUNK = 512
 _CHUNK_PIXELS = 8 * 224 * 224
 """Examples of one forward pass, and their pixels: of photos, more at a time are slower."""
-LARGE = 15_000_000
+_LARGE = 15_000_000
 """Multiplications of a reading from which a graph is built: that takes 0.2 s, as long as a direct
 pass of some hundred smaller ones."""
+_MANY = 200
+"""Examples from which onnxruntime's graph, made in three seconds, saves time."""
 
 
 def forward(model: keras.Model, tensors: Tensors) -> NDArray[np.float32]:
@@ -33,7 +36,7 @@ def forward(model: keras.Model, tensors: Tensors) -> NDArray[np.float32]:
 def forward_of(model: keras.Model) -> Callable[[Tensors], NDArray[np.float32]]:
     """`forward` for a model that is asked more than once. For a large one it is a graph, which is
     built at the first time: a second for a pretrained network."""
-    large = multiplications(model) > LARGE
+    large = multiplications(model) > _LARGE
 
     def infer(examples: Any) -> Any:
         return model(examples, training=False)
@@ -44,16 +47,31 @@ def forward_of(model: keras.Model) -> Callable[[Tensors], NDArray[np.float32]]:
         return tf.function(infer, input_signature=[pixels])  # type: ignore[no-any-return]
 
     def run(tensors: Tensors) -> NDArray[np.float32]:
-        shape = tensors[:1].shape[1:]
-        step = chunk_size(shape)
-        call = graph(shape) if large else infer
-        chunks = [
+        return _in_chunks(graph(tensors[:1].shape[1:]) if large else infer, tensors)
+
+    return run
+
+
+def quick_forward(model: keras.Model, count: int) -> Callable[[Tensors], NDArray[np.float32]]:
+    """`forward_of` with the weights that the model has now; a large one through onnxruntime, unless
+    TensorFlow has a GPU for it.
+
+    count: the examples that it will be given, about: for few, its graph takes longer than they do.
+    """
+    small = count < _MANY or multiplications(model) <= _LARGE
+    if small or tf.config.list_physical_devices("GPU"):
+        return forward_of(model)
+    return functools.partial(_in_chunks, onnx_forward(model))
+
+
+def _in_chunks(call: Callable[[Any], Any], tensors: Tensors) -> NDArray[np.float32]:
+    step = chunk_size(tensors[:1].shape[1:])
+    return np.concatenate(
+        [
             np.asarray(call(np.asarray(tensors[i : i + step], np.float32)))
             for i in range(0, len(tensors), step)
         ]
-        return np.concatenate(chunks)
-
-    return run
+    )
 
 
 def chunk_size(shape: Sequence[int]) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
+
+from edge_runtime.system.cpus import available_cpus
 
 from ..data.dataset import Labelled
 from ..export.artifacts import Artifact
@@ -39,7 +40,7 @@ class ValidationJudge:
         return float(np.abs(found - self._expected[: len(found)]).mean())
 
     def _run(self, artifact: Artifact, path: Path, count: int) -> Probabilities:
-        threads = os.cpu_count() or 1
-        run, see = load_runner(artifact, path, list(self._tensors), self._tensors, threads)
+        images = list(self._tensors)
+        run, see = load_runner(artifact, path, images, self._tensors, available_cpus())
         starts = range(0, count, _BATCH)
         return np.concatenate([run(see(i, min(i + _BATCH, count))) for i in starts])

@@ -9,9 +9,8 @@ from keras import layers
 
 from model_build.models import LOGITS
 from model_build.onnx_graph import onnx_forward
-from model_build.training import features
-from model_build.training.features import quick_forward
-from model_build.training.metrics import forward
+from model_build.training import metrics
+from model_build.training.metrics import forward, quick_forward
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 32, 24, 3)).astype(np.float32)
 
@@ -45,9 +44,9 @@ def test_it_keeps_the_weights_of_the_moment() -> None:
 def test_a_large_network_goes_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
     network = _network()
     np.testing.assert_array_equal(quick_forward(network, 3)(PIXELS), forward(network, PIXELS))
-    monkeypatch.setattr(features, "LARGE", 0)
-    monkeypatch.setattr(features, "_MANY", 3)
-    monkeypatch.setattr(features, "chunk_size", lambda shape: 2)
+    monkeypatch.setattr(metrics, "_LARGE", 0)
+    monkeypatch.setattr(metrics, "_MANY", 3)
+    monkeypatch.setattr(metrics, "chunk_size", lambda shape: 2)
     run = onnx_forward(network)
     expected = np.concatenate([run(PIXELS[:2]), run(PIXELS[2:])])
     np.testing.assert_array_equal(quick_forward(network, 3)(PIXELS), expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
 from edge_runtime import __version__
 
@@ -20,10 +20,9 @@ COPIES = 4
 SHOWN = 6000
 """Examples that the backbone sees at least: fewer are shown augmented as well, until there are
 this many or each was shown `COPIES` times more."""
-
-TUNED, EPOCHS = 12_000, (4, 10)
-"""Examples that its last blocks are shown, about, in so many epochs: of 600 photos and fewer, ten
-epochs; with thousands, an epoch takes many steps."""
+TUNED, LEAST_EPOCHS = 12_000, 4
+"""Examples that its last blocks are shown, about, in at least so many epochs: of thousands, an
+epoch takes many steps."""
 
 
 def train_on_backbone(
@@ -43,8 +42,9 @@ def train_on_backbone(
     spec = recipe.input_spec(dataset, architecture)
     augment = AUGMENTATIONS[dataset.preprocessing.reads][dataset.augmentation]
     copies = max(0, min(COPIES, SHOWN // len(dataset.train) - 1))
-    epochs = int(np.clip(TUNED // len(dataset.train), *EPOCHS))
-    config = TransferConfig(seed=wanted.seed, copies=copies, epochs=epochs)
+    config = TransferConfig(seed=wanted.seed, copies=copies)
+    epochs = max(LEAST_EPOCHS, min(config.epochs, TUNED // len(dataset.train)))
+    config = replace(config, epochs=epochs)
     key = f"{__version__} {backbone.name} {backbone.origin} {spec} {config} {dataset.augmentation}"
     if workspace.keeps("features", key):
         tell.say(f"going on with the features that {workspace.folder} holds")

@@ -16,8 +16,9 @@ from ...arguments import ARCHITECTURES, AUTO
 from ...calibration import CalibrationSet
 from ...data.dataset import Dataset, Labelled
 from ...training.config import TrainConfig
-from ...training.features import features_model, quick_forward
+from ...training.features import features_model
 from ...training.history import Trained
+from ...training.metrics import quick_forward
 from ...training.workspace import Workspace
 from ..recipe import CardText, Say, Tell, Wanted
 from ..training import train_network
