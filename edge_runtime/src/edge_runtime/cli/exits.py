@@ -145,13 +145,3 @@ def in_journal() -> bool:
 def printable(text: str) -> str:
     """The text in one line, with escapes for characters that would disturb a terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def mute_libraries() -> None:
-    """Keep stderr for this program: libtiff writes its warnings on damaged files there."""
-    if sys.stderr is sys.__stderr__ and sys.stderr is not None and sys.stderr.fileno() == 2:
-        own = os.dup(2)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        sys.stderr = open(  # noqa: SIM115  until the end
-            own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
-        )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .exits import errors_as_exits, mute_libraries, printable
+from .exits import errors_as_exits, printable
 from .options import check_new, complete_files, model_option
 
 
@@ -46,6 +46,7 @@ def explain(image: str, model: str | None, output: Path, label: str | None, forc
     with errors_as_exits(interrupted="interrupted; nothing was written"):
         from ..bundle.manifest import BUILT_IN
         from ..output.protect import refuse_model, refuse_named
+        from ..system.standard_error import mute_libraries
 
         mute_libraries()
         path = BUILT_IN if model is None else Path(model)

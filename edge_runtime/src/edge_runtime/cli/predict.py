@@ -18,7 +18,6 @@ from .exits import (
     EXIT_SOME_FAILED,
     errors_as_exits,
     interruptible,
-    mute_libraries,
     printable,
     stop,
 )
@@ -171,6 +170,7 @@ def predict(
         from ..output.row_format import RowFormat
         from ..output.rows import RowMaker, rows_in_order, write_rows
         from ..system.cpus import available_cpus
+        from ..system.standard_error import mute_libraries
         from .progress import Progress
 
         mute_libraries()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .exits import errors_as_exits, mute_libraries
+from .exits import errors_as_exits
 from .options import (
     RealRange,
     complete_files,
@@ -107,6 +107,7 @@ def watch(
     with errors_as_exits():
         from ..bundle.manifest import BUILT_IN
         from ..output.row_format import RowFormat
+        from ..system.standard_error import mute_libraries
         from ..watch.loop import watch as watch_folder
         from .logs import log_to_stderr
 

@@ -1,4 +1,4 @@
-"""What a library in C or C++ writes to standard error, past Python."""
+"""What a library in C or C++ writes to standard error, past Python: caught, or thrown away."""
 
 from __future__ import annotations
 
@@ -41,3 +41,13 @@ def with_standard_error(call: Callable[[], T]) -> tuple[T, str]:
             text = os.read(reading, _MOST_BYTES)
         os.close(reading)
     return result, text.decode(errors="replace")
+
+
+def mute_libraries() -> None:
+    """Keep stderr for this program: libtiff writes its warnings on damaged files there."""
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None and sys.stderr.fileno() == 2:
+        own = os.dup(2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = open(  # noqa: SIM115  until the end
+            own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
+        )
