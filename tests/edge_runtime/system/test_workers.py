@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,13 +11,37 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count, islice
+from pathlib import Path
 
 import pytest
 
 from edge_runtime import BundleError, EdgeRuntimeError
+from edge_runtime.system import workers
 from edge_runtime.system.workers import chunked, shared_out, work_in_order
 
 Answers = list[tuple[str, int]]
+
+
+@pytest.fixture(params=["fork", "spawn"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to start a process; which one it is depends on what this one has loaded."""
+    if request.param == "fork" and sys.platform != "linux":
+        pytest.skip("only on Linux are processes forked")
+    monkeypatch.setattr(workers, "_may_fork", lambda: request.param == "fork")
+
+
+def children() -> list[int]:
+    """The worker processes of this one."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+            command = stat.with_name("cmdline").read_bytes()
+        except OSError:  # it has just ended
+            continue
+        if parent == str(os.getpid()) and b"resource_tracker" not in command:
+            found.append(int(stat.parent.name))
+    return found
 
 
 def start(deadly: str = "") -> Callable[[Iterator[str]], Answers]:
@@ -40,7 +63,7 @@ def die_once(flag: str) -> Callable[[Iterator[str]], Answers]:
         paths = list(paths)
         if "7" in paths and not os.path.exists(flag):
             open(flag, "w").close()
-            os.kill(os.getpid(), signal.SIGSEGV)
+            os.kill(os.getpid(), signal.SIGTERM)
         return [(path, 0) for path in paths]
 
     return work
@@ -115,7 +138,7 @@ def test_answers_come_in_order_and_every_process_works() -> None:
     answers = run(slowly, paths)
     assert names(answers) == paths
     assert len({pid for chunk in answers for _, pid in chunk}) == 2
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
 @pytest.mark.parametrize("size", [1, 5, 64])
@@ -139,7 +162,7 @@ def test_a_path_that_hangs_is_given_up_and_one_that_is_slow_is_not() -> None:
     given_up = [f"{path}: timeout, took longer than 1 s" for path in hanging]
     assert names(answers) == [*slow, *given_up, "behind", "last"]
     assert len({pid for _, pid in answers[0]}) == 1, "1.5 s, but never 1 s for one path"
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
 def test_a_process_that_dies_for_another_reason_costs_nothing(tmp_path: os.PathLike[str]) -> None:
@@ -151,11 +174,11 @@ def test_a_process_that_dies_for_another_reason_costs_nothing(tmp_path: os.PathL
 def test_idle_processes_that_are_killed_are_replaced() -> None:
     answers = work_in_order(start, ([str(n)] for n in count()), 2, give_up, 60)
     first = list(islice(answers, 8))
-    for child in multiprocessing.active_children():
-        os.kill(child.pid or 0, signal.SIGKILL)
+    for child in children():
+        os.kill(child, signal.SIGKILL)
     assert names(first + list(islice(answers, 30))) == [str(n) for n in range(38)]
     answers.close()  # type: ignore[attr-defined]
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
 def test_what_start_or_the_work_raises_is_raised_here() -> None:
@@ -165,7 +188,7 @@ def test_what_start_or_the_work_raises_is_raised_here() -> None:
         run(partial(partial, break_down), ["a"])  # type: ignore[arg-type]
     with pytest.raises(EdgeRuntimeError, match="before they can begin: exit status 3"):
         run(fall_over, ["a"])
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
 def test_no_more_than_a_few_chunks_are_taken_ahead() -> None:

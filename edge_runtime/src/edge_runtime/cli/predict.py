@@ -211,8 +211,10 @@ def predict(
         top_k = min(top_k, len(spec.labels))
         empty: list[str] = []
         if engine == "ray":
+            from ..system.forked import end_ahead
             from .predict_on_ray import predict_on_ray
 
+            end_ahead()
             job = {
                 "arguments": arguments | {"top_k": top_k},
                 "recursive": recursive,

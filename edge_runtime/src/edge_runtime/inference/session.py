@@ -22,6 +22,14 @@ _BYTES_AT_ONCE = 600 << 10
 EfficientNet-Lite0 at 224x224 takes 11.7 ms an image 4 at once, 16.3 of 16, 20.7 of 32."""
 
 
+def import_onnxruntime() -> Any:
+    """The module, which sends no telemetry: for that a variable is set before it is imported."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    return onnxruntime
+
+
 def open_session(model: bytes, threads: int, path: Path, providers: Sequence[str] = ()) -> Any:
     """A session of an ONNX file's bytes; `path` is named in messages.
 
@@ -36,10 +44,7 @@ def open_session(model: bytes, threads: int, path: Path, providers: Sequence[str
             )
     except ValueError as error:
         raise not_onnx(model, path, error) from None
-    # onnxruntime sends telemetry unless this is set before it is imported.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

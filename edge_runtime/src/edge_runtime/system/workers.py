@@ -14,13 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import EdgeRuntimeError
+from .forked import Channel, ForkedProcess, take_ahead
 from .signals import interrupts_held
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnContext
 
 T = TypeVar("T")
 Start = Callable[[], Callable[[Iterator[str]], T]]
@@ -68,17 +71,8 @@ def work_in_order(
     Raises what `start` or its function raised, and EdgeRuntimeError when more processes than
     `workers` die before they have started.
     """
-    with interrupts_held():
-        import multiprocessing  # a tenth of the time that one image takes
-        from multiprocessing.connection import wait
-
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        # A spawned process runs the main module first: without a guard that leads here again. It
-        # ends without a traceback, and the parent raises one error for all of them.
-        sys.excepthook = lambda *_: None
-        raise EdgeRuntimeError(f"worker processes cannot start workers; {_GUARD}")
-    context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
-    spawned = context.get_start_method() == "spawn"
+    context = None if _may_fork() else _spawn_context()
+    wait = _wait if context is None else _wait_for_spawned
     source = iter(chunks)
     pending: list[_Chunk[T]] = []  # in the order of the answers
     todo: deque[_Chunk[T]] = deque()
@@ -100,7 +94,7 @@ def work_in_order(
                 yield pending.pop(0).answer[0]
                 continue
             begun = time.monotonic()
-            heard = wait([worker.answers for worker in team], _LOOK_SECONDS)
+            heard = wait([worker.answers for worker in team])
             waited = min(time.monotonic() - begun, 2 * _LOOK_SECONDS)
             for place, worker in enumerate(team):
                 if worker.answers not in heard:
@@ -118,7 +112,7 @@ def work_in_order(
                     if died_starting > workers:
                         raise EdgeRuntimeError(
                             f"processes end before they can begin: {how}"
-                            + (f"; in a Python program {_GUARD}" if spawned else "")
+                            + ("" if context is None else f"; in a Python program {_GUARD}")
                         )
                 team[place] = _Worker(context, start)
                 if worker.chunk:
@@ -147,22 +141,29 @@ def _try_again(
 
 
 class _Worker(Generic[T]):
-    """A process, the chunk that it works on, and the pipes to and from it."""
+    """A process, the chunk that it works on, and the ways to and from it."""
 
-    def __init__(self, context: Any, start: Start[T]) -> None:
+    def __init__(self, context: SpawnContext | None, start: Start[T]) -> None:
+        """context: None to fork the process."""
         self.chunk: _Chunk[T] | None = None
         self.ready = False
         self.silent = 0.0  # seconds for which an answer has been waited for in vain
-        # Two pipes, not a pair of sockets: so a trace shows that this package opens no socket.
-        tasks, self._tasks = context.Pipe(duplex=False)
-        self.answers, answers = context.Pipe(duplex=False)
-        self._process = context.Process(
-            target=_serve, args=(tasks, answers, (self._tasks, self.answers), start), daemon=True
-        )
-        with interrupts_held():
-            self._process.start()
-        tasks.close()
-        answers.close()
+        self._process: Any
+        self._tasks: Any
+        self.answers: Any
+        if context is None:
+            self._process = take_ahead() or ForkedProcess(serve)
+            self._tasks = self.answers = self._process.channel
+        else:
+            # Two pipes, not a pair of sockets: so a trace shows that this package opens no socket.
+            tasks, self._tasks = context.Pipe(duplex=False)
+            self.answers, answers = context.Pipe(duplex=False)
+            self._process = context.Process(target=_serve, args=(tasks, answers), daemon=True)
+            with interrupts_held():
+                self._process.start()
+            tasks.close()
+            answers.close()
+        self._send(start)
 
     @property
     def idle(self) -> bool:
@@ -171,8 +172,11 @@ class _Worker(Generic[T]):
     def give(self, chunk: _Chunk[T]) -> None:
         self.chunk = chunk
         self.silent = 0.0
+        self._send(chunk.paths)
+
+    def _send(self, task: object) -> None:
         with suppress(OSError):  # it has just died; listen() finds that
-            self._tasks.send(chunk.paths)
+            self._tasks.send(task)
 
     def listen(self) -> bool:
         """Receive an answer, or that the process has started or goes on; False if it is dead.
@@ -198,32 +202,31 @@ class _Worker(Generic[T]):
     def end(self) -> str:
         """End the process if it is still there; return how it ended."""
         self._tasks.close()
-        self.answers.close()
+        if self.answers is not self._tasks:
+            self.answers.close()
         self._process.kill()  # SIGTERM would wait while the process is stopped
         self._process.join()
         code = self._process.exitcode
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
-def _serve(
-    tasks: Connection,
-    answers: Connection,
-    theirs: tuple[Connection, Connection],
-    start: Start[T],
-) -> None:
-    """Answer chunks until the parent is gone; runs in the worker's process."""
+def serve(channel: Channel) -> None:
+    """Work for the parent until it is gone; runs in a forked process."""
+    _serve(channel, channel)
+
+
+def _serve(tasks: Channel | Connection, answers: Channel | Connection) -> None:
+    """Answer chunks until the parent is gone; the first task is how to start."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler was inherited
-    for end in theirs:  # inherited; open here, they would hide that the parent is gone
-        end.close()
     with suppress(EOFError, OSError):  # the parent is gone
-        error, work = _outcome(start)
+        error, work = _outcome(tasks.recv())
         answers.send((error, None))
         while work is not None:
             answers.send(_outcome(partial(work, _telling(tasks.recv(), answers))))
 
 
-def _telling(paths: list[str], answers: Connection) -> Iterator[str]:
+def _telling(paths: list[str], answers: Channel | Connection) -> Iterator[str]:
     """Yield the paths, and tell the parent now and then that the work goes on."""
     told = time.monotonic()
     for path in paths:
@@ -271,3 +274,32 @@ def _may_fork() -> bool:
     """Tell if processes can be forked: quick, and safe while no library with threads is loaded."""
     bare = "numpy" not in sys.modules and threading.active_count() == 1
     return bare and sys.platform == "linux"
+
+
+def _spawn_context() -> SpawnContext:
+    """To start processes that are not forked. Raises EdgeRuntimeError in one that was so started
+    and is not ready yet."""
+    with interrupts_held():
+        import multiprocessing
+
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # A spawned process runs the main module first: without a guard that leads here again. It
+        # ends without a traceback, and the parent raises one error for all of them.
+        sys.excepthook = lambda *_: None
+        raise EdgeRuntimeError(f"worker processes cannot start workers; {_GUARD}")
+    return multiprocessing.get_context("spawn")
+
+
+def _wait(channels: list[Any]) -> list[Any]:
+    """Those that have a message, or whose process is gone; waits for one of them for a while."""
+    with DefaultSelector() as selector:
+        for channel in channels:
+            selector.register(channel, EVENT_READ)
+        return [key.fileobj for key, _ in selector.select(_LOOK_SECONDS)]
+
+
+def _wait_for_spawned(connections: list[Any]) -> list[Any]:
+    """As `_wait`."""
+    from multiprocessing.connection import wait
+
+    return wait(connections, _LOOK_SECONDS)
