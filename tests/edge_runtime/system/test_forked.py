@@ -67,6 +67,20 @@ def test_a_process_forked_ahead_is_the_first_worker() -> None:
     assert (done.stdout, done.stderr) == ("yes yes None\nNone\n", "")
 
 
+TOO_MANY = """
+import resource
+from edge_runtime.system.forked import fork_ahead, take_ahead
+resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
+fork_ahead(print)
+print(take_ahead())
+"""
+
+
+def test_where_no_process_can_be_forked_ahead_none_is() -> None:
+    done = subprocess.run([sys.executable, "-c", TOO_MANY], capture_output=True, timeout=60)
+    assert done.stdout.split() == [b"None"], done.stderr
+
+
 IGNORED = """
 import os, signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -121,7 +121,10 @@ def fork_ahead(work: Callable[[Channel], object]) -> None:
     """
     global _ahead
     if sys.platform == "linux":
-        _ahead = ForkedProcess(work)
+        try:
+            _ahead = ForkedProcess(work)
+        except OSError:  # no more processes or files are allowed; the first worker meets that
+            _ahead = None
 
 
 def take_ahead() -> ForkedProcess | None:
