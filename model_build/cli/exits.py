@@ -44,14 +44,17 @@ def errors_as_exits(gate_failed: str = "", interrupted: str = "interrupted") -> 
 
 @contextmanager
 def _ctrl_c() -> Iterator[None]:
-    """Ctrl-C ends what is in here as a KeyboardInterrupt, even if a library makes it an error, or
-    swallows it: where the system has timers, it is then raised again.
+    """Ctrl-C ends what is in here as a KeyboardInterrupt, even if a library makes it an error,
+    prints it, or swallows it: where the system has timers, it is then raised again.
     """
     pressed = False
+    hooks = sys.excepthook, sys.unraisablehook
 
     def press(*_: Any) -> NoReturn:
         nonlocal pressed
         pressed = True
+        sys.excepthook = lambda *_: None
+        sys.unraisablehook = lambda _: None
         _raise_again(_AGAIN_SECONDS)
         raise KeyboardInterrupt
 
@@ -68,6 +71,7 @@ def _ctrl_c() -> Iterator[None]:
         raise
     finally:
         _raise_again(0)
+        sys.excepthook, sys.unraisablehook = hooks
         signal.signal(signal.SIGINT, before)
         if hasattr(signal, "SIGALRM"):
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
