@@ -38,6 +38,17 @@ def interrupt(*arguments: object, seconds: float) -> int:
     return process.pid
 
 
+def says(words: str, *arguments: object) -> bool:
+    """Run the command line until it says that, and end it; False when it ends by itself."""
+    with subprocess.Popen(
+        [MODEL_BUILD, *map(str, arguments)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            return any(words in line for line in process.stderr)
+        finally:
+            process.kill()
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """A bundle from a short but real training: (folder, what the command said)."""

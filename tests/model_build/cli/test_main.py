@@ -16,7 +16,7 @@ from edge_runtime.bundle.manifest import Manifest
 from model_build.cli.main import main
 from model_build.export import exporter
 
-from ..conftest import BUILD_OPTIONS, interrupt, run
+from ..conftest import BUILD_OPTIONS, interrupt, run, says
 from ..verification.test_parity import weaken
 
 FILES = (
@@ -97,8 +97,8 @@ def test_a_failed_gate_exits_with_4_and_leaves_the_old_bundle(built, tmp_path, m
     # What was trained is kept: the same command goes on from there.
     assert sorted(os.listdir(folder.parent)) == [".digits.training", "digits"]
     monkeypatch.undo()
-    done = run("build", "--force", "--epochs", 1, "--output", folder.parent, "--name", "digits")
-    assert "going on with the training" in done.stderr
+    again = ("build", "--force", "--epochs", 1, "--output", folder.parent, "--name", "digits")
+    assert says("going on with the training", *again)
 
 
 def test_an_interrupt_that_a_library_swallows_is_raised_again(tmp_path, monkeypatch):
