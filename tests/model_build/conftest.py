@@ -1,3 +1,5 @@
+import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -5,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from edge_runtime.system.lock import lock
 
 ROOT = Path(__file__).parents[2]
 BUILD_OPTIONS = ("--epochs", 12, "--seed", 1)
@@ -51,9 +55,20 @@ def says(words: str, *arguments: object) -> bool:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """A bundle from a short but real training: (folder, what the command said)."""
-    output = tmp_path_factory.mktemp("exported")
-    done = run("build", *BUILD_OPTIONS, "--c-array", "--ort", "--output", output)
+    """A bundle from a short but real training: (folder, what the command said).
+
+    The processes of a run that share out its tests share it: no test may change it.
+    """
+    top = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        top = top.parent
+    output, said = top / "built", top / "built.pickle"
+    with open(top / "built.lock", "wb") as file:
+        assert lock(file.fileno(), patience=600), "another process builds it"
+        if not said.exists():
+            done = run("build", *BUILD_OPTIONS, "--c-array", "--ort", "--output", output)
+            said.write_bytes(pickle.dumps(done))
+    done = pickle.loads(said.read_bytes())
     assert done.returncode == 0, done.stderr
     return output / "digits", done
 
