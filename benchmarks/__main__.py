@@ -341,10 +341,10 @@ def main() -> None:
         extent = replace(extent, counts=counts)
     if options.batch:
         extent = replace(extent, batches=tuple(options.batch))
-    if options.rounds:
-        extent = replace(extent, rounds=options.rounds)
     if output is None and extent is FULL and not options.only:
         output = programs.ROOT / "docs"
+    if options.rounds:
+        extent = replace(extent, rounds=options.rounds)
     if options.images_dir:
         options.images_dir.mkdir(parents=True, exist_ok=True)
     # Inside the other, because files cannot be linked across file systems.
