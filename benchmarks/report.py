@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,7 +256,8 @@ def chart(results: Results, path: Path) -> None:
             color=[colours.get(name, "#999999") for name in names],
         )
         axes.bar_label(bars, [_number(rates[name]) for name in names], padding=4, fontsize=9)
-        axes.set_title(f"{batch['count']:,} {batch['about']}, images a second", loc="left")
+        title = f"{batch['count']:,} {batch['about']}, images a second"
+        axes.set_title(textwrap.fill(title, 60), loc="left")
         axes.margins(x=0.12)
         axes.xaxis.set_visible(False)
         axes.spines[["top", "right", "bottom"]].set_visible(False)
