@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
 from types import FrameType
 
 TYPE_CHECKING = False  # nothing is imported that would put off the fork
@@ -42,11 +41,13 @@ def _work(channel: Channel) -> None:
     from .system.standard_error import mute_libraries
 
     mute_libraries()
-    with suppress(ImportError):  # it is raised again where the parent hears of it
+    try:
         from .inference.session import import_onnxruntime
         from .preprocessing import image  # noqa: F401
 
         import_onnxruntime()
+    except ImportError:
+        pass  # it is raised again where the parent hears of it
     from .system.workers import serve
 
     serve(channel)

@@ -201,9 +201,8 @@ class _Worker(Generic[T]):
 
     def end(self) -> str:
         """End the process if it is still there; return how it ended."""
-        self._tasks.close()
-        if self.answers is not self._tasks:
-            self.answers.close()
+        for end in {self._tasks, self.answers}:  # one, of a forked process
+            end.close()
         self._process.kill()  # SIGTERM would wait while the process is stopped
         self._process.join()
         code = self._process.exitcode
